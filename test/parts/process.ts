@@ -1,0 +1,115 @@
+// Child processes of tests: logged to a file, stopped by process id, none left behind.
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const POLL_MILLISECONDS = 20;
+const STOP_GRACE_MILLISECONDS = 3_000;
+const LOG_TAIL_LINES = 30;
+
+/** A started program. */
+export interface Part {
+  readonly pid: number;
+  readonly child: ChildProcess;
+  readonly logFile: string;
+  /** Resolves with the exit code (null when a signal ended it); never rejects. */
+  readonly exited: Promise<number | null>;
+  running(): boolean;
+  /** The last lines it wrote, for messages of failed tests. */
+  logTail(): string;
+  /** Asks it to end, then kills it; resolves when it is gone. Idempotent. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+const alive = new Set<ChildProcess>();
+let watching = false;
+
+/** A test runner that ends in the middle takes its programs with it. */
+function killLeftoversAtExit(): void {
+  if (watching) return;
+  watching = true;
+  process.once('exit', () => {
+    for (const child of alive) child.kill('SIGKILL');
+  });
+}
+
+/** Starts a program with its output in `logFile` (appended). With `pipe`, stdin and stdout stay with the caller. */
+export function startPart(
+  command: string,
+  args: readonly string[],
+  options: { logFile: string; cwd?: string; env?: NodeJS.ProcessEnv; pipe?: boolean },
+): Part {
+  killLeftoversAtExit();
+  const log = openSync(options.logFile, 'a');
+  const stdio: SpawnOptions['stdio'] = options.pipe ? ['pipe', 'pipe', log] : ['ignore', log, log];
+  const child = spawn(command, args, { stdio, cwd: options.cwd, env: options.env ?? process.env });
+  closeSync(log);
+  alive.add(child);
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => {
+      alive.delete(child);
+      resolve(code);
+    });
+    child.once('error', () => {
+      alive.delete(child);
+      resolve(null);
+    });
+  });
+  const running = () => child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+  return {
+    pid: child.pid ?? -1,
+    child,
+    logFile: options.logFile,
+    exited,
+    running,
+    logTail: () => readFileSync(options.logFile, 'utf8').split('\n').slice(-LOG_TAIL_LINES).join('\n'),
+    async stop(signal = 'SIGTERM') {
+      if (!running()) return;
+      child.kill(signal);
+      const gone = await Promise.race([exited.then(() => true), delay(STOP_GRACE_MILLISECONDS, false, { ref: false })]);
+      if (!gone) child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** Polls until `condition` gives something other than false or undefined; throws a sentence naming `what` after the timeout. */
+export async function waitFor<T>(
+  what: string,
+  timeoutMilliseconds: number,
+  condition: () => T | Promise<T>,
+): Promise<Exclude<T, false | undefined>> {
+  const deadline = performance.now() + timeoutMilliseconds;
+  for (;;) {
+    const value = await condition();
+    if (value !== false && value !== undefined) return value as Exclude<T, false | undefined>;
+    if (performance.now() > deadline) throw new Error(`gave up after ${timeoutMilliseconds} ms waiting for ${what}`);
+    await delay(POLL_MILLISECONDS);
+  }
+}
+
+/** `count` TCP ports of `address` that were free a moment ago. */
+export async function freePorts(count: number, address = '127.0.0.1'): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports: number[] = [];
+  for (const server of servers) {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(0, address, resolve);
+    });
+    const bound = server.address();
+    if (bound !== null && typeof bound === 'object') ports.push(bound.port);
+  }
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** A fresh folder under the system's temporary folder, and how to remove it. */
+export async function temporaryFolder(name: string): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), `bae-${name}-`));
+  return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
+}
