@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { parsePeer } from './import.ts';
+import { runCli } from './index.ts';
+import { bar, bytes, clean, table } from './print.ts';
+
+let data: string;
+let out: string;
+let err: string;
+
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), 'bae-cli-'));
+  out = '';
+  err = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += text;
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err += text;
+    return true;
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(data, { recursive: true });
+});
+
+const run = (...argv: string[]) => runCli(argv, { version: '1.2.3', serve: async () => undefined });
+
+describe('commands', () => {
+  test('help and version are no failures', async () => {
+    expect(await run('--version')).toBe(0);
+    expect(out).toBe('1.2.3\n');
+    expect(await run('--help')).toBe(0);
+    expect(out).toContain('import [options] <source>');
+  });
+
+  test('wrong words are usage errors', async () => {
+    for (const argv of [['nonsense'], ['import'], ['list', 'x'], ['seed', 'fly', 't1'], ['list', '--fly']]) {
+      expect(await run(...argv)).toBe(2);
+    }
+  });
+
+  test('with no server the exit code is 5 and the words say how to start one', async () => {
+    expect(await run('list', '--data', data)).toBe(5);
+    expect(err).toContain('start one with "bae serve"');
+    expect(await run('imports', '--json', '--data', data)).toBe(5);
+    expect(err).toContain('{"error":{"kind":"no-server"');
+  });
+
+  test('a folder is not there yet (4); a missing file and a wrong peer are bad input (7)', async () => {
+    expect(await run('import', data, '--data', data)).toBe(4);
+    expect(await run('import', join(data, 'none.torrent'), '--data', data)).toBe(7);
+    expect(await run('import', 'magnet:?xt=1', '--peer', 'nowhere', '--data', data)).toBe(7);
+  });
+});
+
+test('peers are HOST:PORT, IPv6 in brackets', () => {
+  expect(parsePeer('10.0.0.1:6881')).toEqual({ host: '10.0.0.1', port: 6881 });
+  expect(parsePeer('[::1]:1')).toEqual({ host: '::1', port: 1 });
+  for (const wrong of ['::1:1', '10.0.0.1', '10.0.0.1:0', '10.0.0.1:65536', '10.0.0.1:x', 'a b:1']) {
+    expect(() => parsePeer(wrong)).toThrow('is not a peer');
+  }
+});
+
+test('what a terminal shows is aligned, in units and harmless', () => {
+  expect(bytes(1536)).toBe('1.5 KiB');
+  expect(bytes(12)).toBe('12 B');
+  expect(clean('a\u001b[2Jb\u202ec')).toBe('a?[2Jb?c');
+  expect(
+    table([
+      ['A', 'B'],
+      ['long', 'x'],
+    ]),
+  ).toBe('A     B\nlong  x');
+  expect(bar(0.5, 4)).toBe('[##..]  50.0 %');
+});

@@ -1,0 +1,60 @@
+import type { Context } from './context.ts';
+import { bytes, clean, table } from './print.ts';
+import type { TorrentAnswer, TorrentDetailAnswer } from './views.ts';
+
+/** `bae list`: every torrent in the library. */
+export async function runList(context: Context): Promise<void> {
+  const torrents = await context.client.get<TorrentAnswer[]>('/torrents');
+  const rows = torrents.map((one) => [
+    one.id,
+    bytes(one.totalBytes),
+    one.seeding ? 'seeding' : 'stopped',
+    `${one.cacheMode} ${bytes(one.cachedBytes)}`,
+    bytes(one.uploadedBytes),
+    String(one.peers),
+    clean(one.name),
+  ]);
+  const heading = ['ID', 'SIZE', 'STATE', 'CACHE', 'UPLOADED', 'PEERS', 'NAME'];
+  context.print(
+    torrents,
+    rows.length === 0 ? 'The library is empty: bae import album.torrent' : table([heading, ...rows]),
+  );
+}
+
+/** `bae show`: one torrent, by its id or a release's. */
+export async function runShow(context: Context, id: string): Promise<void> {
+  const one = await context.client.get<TorrentDetailAnswer>(`/torrents/${encodeURIComponent(id)}`);
+  const lines = [
+    `${clean(one.name)} (${one.id}${one.private ? ', private' : ''})`,
+    `info-hash  ${one.infoHash}`,
+    `size       ${bytes(one.totalBytes)} in ${one.pieceCount} pieces of ${bytes(one.pieceLength)}`,
+    `seeding    ${one.seeding ? `yes, ${one.peers} peers` : 'no'}; uploaded ${bytes(one.uploadedBytes)}, downloaded ${bytes(one.downloadedBytes)}`,
+    `cache      ${one.cacheMode}, ${bytes(one.cachedBytes)} local`,
+    ...one.releases.map((release) => `release    ${release.id}: ${clean(release.artist)} - ${clean(release.title)}`),
+    ...one.trackers.map(
+      (tracker) =>
+        `tracker    ${clean(tracker.tracker)}: ${tracker.state}${tracker.message === null ? '' : ` (${clean(tracker.message)})`}`,
+    ),
+    ...one.files.filter((file) => !file.pad).map((file) => `file       ${clean(file.path)}  ${bytes(file.length)}`),
+    ...(one.error === null ? [] : [`error      ${clean(one.error)}`]),
+  ];
+  context.print(one, lines.join('\n'));
+}
+
+/** `bae seed start|stop|pin|unpin`. */
+export async function runSeed(context: Context, action: string, id: string): Promise<void> {
+  const path = action === 'start' || action === 'stop' ? `seeding/${action}` : action;
+  const torrents = await context.client.post<TorrentAnswer[]>(`/torrents/${encodeURIComponent(id)}/${path}`);
+  const words = torrents.map((one) => `${one.id}: ${one.seeding ? 'seeding' : 'stopped'}, ${one.cacheMode}`);
+  context.print(torrents, words.join('\n'));
+}
+
+/** `bae stats`: the numbers now. */
+export async function runStats(context: Context): Promise<void> {
+  const stats = await context.client.get<Record<string, string | number>>('/stats');
+  const rows = Object.entries(stats).map(([name, value]) => [
+    name,
+    name.endsWith('Bytes') && typeof value === 'number' ? bytes(value) : String(value),
+  ]);
+  context.print(stats, table(rows));
+}

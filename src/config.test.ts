@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loadConfig } from './config.ts';
+
+let data: string;
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), 'bae-config-'));
+});
+afterEach(() => rmSync(data, { recursive: true }));
+
+const load = (environment: Record<string, string> = {}, flags: Record<string, string> = {}) =>
+  loadConfig({ environment: { BAE_DATA: data, ...environment }, flags });
+
+describe('configuration', () => {
+  test('defaults are embedded: a directory store and SQLite in the data folder', () => {
+    const config = load();
+    expect(config.store).toBe(`file:${join(data, 'store')}`);
+    expect(config.database).toBe(`sqlite:${join(data, 'bae.db')}`);
+    expect(config.listen).toEqual({ host: '127.0.0.1', port: 4533 });
+    expect(config.spool_bytes).toBe(2 ** 30);
+  });
+
+  test('flags win over the environment, the environment over bae.toml', () => {
+    writeFileSync(join(data, 'bae.toml'), 'cache_bytes = "1MiB"\npin_bytes = 5\nspool_bytes = "3GB"\n');
+    const config = load({ BAE_CACHE_BYTES: '2MiB', BAE_PIN_BYTES: '6' }, { cache_bytes: '3MiB' });
+    expect([config.cache_bytes, config.pin_bytes, config.spool_bytes]).toEqual([3 * 2 ** 20, 6, 3e9]);
+  });
+
+  test('a *_FILE variable names a file that holds the value', () => {
+    writeFileSync(join(data, 'token'), 'a-token-of-sixteen-and-more\n');
+    expect(load({ BAE_TOKEN_FILE: join(data, 'token') }).token).toBe('a-token-of-sixteen-and-more');
+    expect(() => load({ BAE_TOKEN_FILE: join(data, 'none') })).toThrow(/BAE_TOKEN_FILE names cannot be read/);
+  });
+
+  test('unknown keys are errors wherever they stand', () => {
+    expect(() => load({ BAE_CACHE_SIZE: '1' })).toThrow('There is no setting BAE_CACHE_SIZE');
+    writeFileSync(join(data, 'bae.toml'), 'cache_size = 1\n');
+    expect(() => load()).toThrow('unknown key cache_size');
+  });
+
+  test('a wrong value is told with its key and place, and never with the value of a secret', () => {
+    expect(() => load({ BAE_CACHE_BYTES: 'much' })).toThrow('Setting cache_bytes (from BAE_CACHE_BYTES) is not a size');
+    expect(() => load({ BAE_LISTEN: 'nowhere' })).toThrow('is not an address');
+    expect(() => load({ BAE_TOKEN: 'short-secret' })).toThrow(/^(?!.*short-secret)/);
+    writeFileSync(join(data, 'bae.toml'), 'cache_bytes = ');
+    expect(() => load()).toThrow('is not TOML');
+  });
+
+  test('IPv6 listen addresses are written in brackets', () => {
+    expect(load({ BAE_LISTEN: '[::1]:80' }).listen).toEqual({ host: '::1', port: 80 });
+    expect(() => load({ BAE_LISTEN: '127.0.0.1:65536' })).toThrow('is not an address');
+  });
+});

@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'smol-toml';
+import { z } from 'zod';
+import { BaeError } from './lib/errors.ts';
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+const UNIT_BYTES: Record<string, number> = {
+  '': 1,
+  b: 1,
+  kb: 1000,
+  mb: 1000 ** 2,
+  gb: 1000 ** 3,
+  tb: 1000 ** 4,
+  kib: 1024,
+  mib: MIB,
+  gib: GIB,
+  tib: 1024 * GIB,
+};
+
+/** A size such as 67108864, "64 MiB" or "2GB". */
+const byteSize = z.union([z.string(), z.number()]).transform((value, context) => {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(String(value).trim());
+  const unit = match === null ? undefined : UNIT_BYTES[(match[2] as string).toLowerCase()];
+  const bytes = match === null || unit === undefined ? Number.NaN : Math.floor(Number(match[1]) * unit);
+  if (Number.isSafeInteger(bytes)) return bytes;
+  context.addIssue({ code: 'custom', message: 'is not a size: write a number of bytes, or 64MiB, 2GB' });
+  return z.NEVER;
+});
+
+const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform((value) => value === true || value === 'true');
+
+const portNumber = z.coerce.number().int().min(0).max(65_535);
+
+const address = z.string().transform((value, context) => {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(value);
+  const port = match === null ? 65_536 : Number(match[3]);
+  if (match !== null && port <= 65_535) return { host: (match[1] ?? match[2]) as string, port };
+  context.addIssue({ code: 'custom', message: 'is not an address: write HOST:PORT, or [::1]:PORT' });
+  return z.NEVER;
+});
+
+const seconds = z.coerce.number().int().min(1).max(31_536_000);
+
+/** Every setting, its form and its default; the flags, the environment and bae.toml all go through this one schema. */
+const schema = z.strictObject({
+  data: z.string().min(1),
+  listen: address.prefault('127.0.0.1:4533'),
+  peer_address: z
+    .string()
+    .min(1)
+    .prefault('0.0.0.0,::')
+    .transform((list) => list.split(',').map((host) => host.trim())),
+  peer_port: portNumber.prefault(51_533),
+  store: z.string().min(1).optional(),
+  database: z.string().min(1).optional(),
+  cache_bytes: byteSize.prefault(10 * GIB),
+  pin_bytes: byteSize.optional(),
+  spool_bytes: byteSize.prefault(GIB),
+  ram_cache_bytes: byteSize.prefault(64 * MIB),
+  import_stall_seconds: seconds.prefault(86_400),
+  musicbrainz_url: z.url().prefault('https://musicbrainz.org'),
+  discogs_url: z.url().prefault('https://api.discogs.com'),
+  discogs_token: z.string().min(1).optional(),
+  coverart_url: z.url().prefault('https://coverartarchive.org'),
+  token: z.string().min(16, 'must have at least 16 characters').optional(),
+  url: z.url().optional(),
+  allow_private_addresses: flag.prefault(false),
+  limit_loopback: flag.prefault(false),
+  log_level: z.enum(['debug', 'info', 'warn', 'error']).prefault('info'),
+});
+
+export type ConfigKey = keyof z.input<typeof schema>;
+type Values = z.output<typeof schema>;
+
+/** The whole configuration, checked, defaults filled in. Sizes are bytes. */
+export interface Config extends Omit<Values, 'store' | 'database' | 'pin_bytes'> {
+  readonly store: string;
+  readonly database: string;
+  readonly pin_bytes: number;
+}
+
+const KEYS = Object.keys(schema.shape) as ConfigKey[];
+
+export interface ConfigSources {
+  /** Values of command line flags, by key. */
+  readonly flags: Partial<Record<ConfigKey, string>>;
+  readonly environment: Record<string, string | undefined>;
+}
+
+/**
+ * Reads flags > BAE_* environment (and BAE_*_FILE) > bae.toml in the data folder > defaults.
+ * @throws BaeError bad-input naming the key and where it was set; unknown keys are errors
+ */
+export function loadConfig(sources: ConfigSources): Config {
+  const environment = fromEnvironment(sources.environment);
+  const data = sources.flags.data ?? environment.data ?? defaultDataFolder(sources.environment);
+  const file = fromFile(join(data, 'bae.toml'));
+  const merged = { ...file, ...environment, ...sources.flags, data };
+  const parsed = schema.safeParse(merged);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+    const key = String(issue.path[0] ?? 'the configuration') as ConfigKey;
+    const where = key in sources.flags ? 'a flag' : key in environment ? variable(key) : `${join(data, 'bae.toml')}`;
+    throw new BaeError('bad-input', `Setting ${key} (from ${where}) ${issue.message}.`);
+  }
+  const values = parsed.data;
+  return {
+    ...values,
+    store: values.store ?? `file:${join(data, 'store')}`,
+    database: values.database ?? `sqlite:${join(data, 'bae.db')}`,
+    pin_bytes: values.pin_bytes ?? Math.floor(values.cache_bytes / 2),
+  };
+}
+
+const variable = (key: string) => `BAE_${key.toUpperCase()}`;
+
+function fromEnvironment(environment: Record<string, string | undefined>): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('BAE_') || value === undefined) continue;
+    const direct = KEYS.find((key) => variable(key) === name);
+    const byFile = KEYS.find((key) => `${variable(key)}_FILE` === name);
+    if (direct !== undefined) found[direct] = value;
+    else if (byFile === undefined)
+      throw new BaeError('bad-input', `There is no setting ${name}; see bae serve --help.`);
+    else if (environment[variable(byFile)] === undefined) found[byFile] = readSecret(name, value);
+  }
+  return found;
+}
+
+function readSecret(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw new BaeError('bad-input', `The file that ${name} names cannot be read: ${path}.`, { cause });
+  }
+}
+
+function fromFile(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw new BaeError('bad-input', `${path} cannot be read.`, { cause });
+  }
+  let values: Record<string, unknown>;
+  try {
+    values = parse(text);
+  } catch (cause) {
+    throw new BaeError('bad-input', `${path} is not TOML: ${(cause as Error).message.split('\n')[0]}.`, { cause });
+  }
+  const unknown = Object.keys(values).find((key) => key === 'data' || !(KEYS as string[]).includes(key));
+  if (unknown !== undefined) throw new BaeError('bad-input', `${path} has the unknown key ${unknown}.`);
+  return values;
+}
+
+/** The platform's folder for a program's data: XDG on Linux, Application Support on macOS. */
+function defaultDataFolder(environment: Record<string, string | undefined>): string {
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'bae');
+  return join(environment.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'bae');
+}

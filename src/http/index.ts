@@ -1,0 +1,3 @@
+export { createHttp, type HttpOptions } from './app.ts';
+export { type Listening, listenSocket, listenTcp } from './listen.ts';
+export type * from './ports.ts';

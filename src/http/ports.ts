@@ -1,0 +1,117 @@
+/**
+ * What the outside may ask of a running bae; app.ts meets it with the rooms. Ids are strings: a torrent's is `t` and a
+ * number, a release's `r` and a number, an import's `i` and a number.
+ */
+
+export type ImportState =
+  | 'queued'
+  | 'metadata'
+  | 'clues'
+  | 'downloading'
+  | 'committing'
+  | 'done'
+  | 'failed'
+  | 'cancelling'
+  | 'cancelled';
+
+export type Identification = 'waiting' | 'looking' | 'choosing' | 'chosen' | 'as-is' | 'unknown';
+
+export interface ImportView {
+  readonly id: string;
+  readonly name: string | null;
+  readonly infoHash: string;
+  readonly state: ImportState;
+  readonly identification: Identification;
+  /** 0 to 1, of the torrent's bytes. */
+  readonly progress: number;
+  /** One sentence: why it failed, or what it waits for now. */
+  readonly error: string | null;
+  /** For a failed one: whether `retry` may help with nothing else changed. */
+  readonly retryable: boolean;
+  /** The torrent it became, once its metadata is known. */
+  readonly torrentId: string | null;
+}
+
+export interface TorrentView {
+  readonly id: string;
+  readonly releaseIds: readonly string[];
+  readonly name: string;
+  /** 40 hex digits. */
+  readonly infoHash: string;
+  readonly totalBytes: number;
+  readonly pieceLength: number;
+  readonly pieceCount: number;
+  readonly seeding: boolean;
+  readonly cacheMode: 'on-demand' | 'pinned' | 'auto';
+  readonly cachedBytes: number;
+  readonly uploadedBytes: number;
+  readonly downloadedBytes: number;
+  /** Connected peers. */
+  readonly peers: number;
+  readonly error: string | null;
+}
+
+export interface TrackerView {
+  /** Scheme, host and port; never the path or query, which may hold a passkey. */
+  readonly tracker: string;
+  readonly tier: number;
+  readonly state: string;
+  readonly message: string | null;
+}
+
+export interface TorrentDetail extends TorrentView {
+  readonly private: boolean;
+  readonly files: readonly { readonly path: string; readonly length: number; readonly pad: boolean }[];
+  readonly releases: readonly { readonly id: string; readonly title: string; readonly artist: string }[];
+  readonly trackers: readonly TrackerView[];
+}
+
+export interface StatsView {
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  readonly peerPort: number;
+  readonly store: string;
+  readonly torrents: number;
+  readonly seeding: number;
+  readonly imports: number;
+  readonly peers: number;
+  readonly uploadedBytes: number;
+  readonly downloadedBytes: number;
+  readonly cacheBytes: number;
+  readonly cacheBudgetBytes: number;
+  readonly pinnedBytes: number;
+  readonly spoolBytes: number;
+  readonly spoolBudgetBytes: number;
+  readonly storeReadBytes: number;
+  readonly storeWrittenBytes: number;
+  readonly storeReads: number;
+  readonly storeWrites: number;
+}
+
+export interface NewImport {
+  /** Raw bytes of a .torrent file, or a magnet link. */
+  readonly source: { readonly torrent: Uint8Array } | { readonly magnet: string };
+  /** Peers given by hand; always allowed to be tried. */
+  readonly peers: readonly { readonly host: string; readonly port: number }[];
+  readonly asIs: boolean;
+}
+
+/** All calls reject with BaeErrors, whose kinds the edge maps to status codes. */
+export interface Application {
+  /** Already there or running: the same import is answered, or `refused` when it is in the library. */
+  addImport(request: NewImport): Promise<ImportView>;
+  imports(): Promise<readonly ImportView[]>;
+  import(id: string): Promise<ImportView>;
+  cancelImport(id: string): Promise<ImportView>;
+  retryImport(id: string): Promise<ImportView>;
+  torrents(): Promise<readonly TorrentView[]>;
+  /** By a torrent's or a release's id. */
+  torrent(id: string): Promise<TorrentDetail>;
+  setSeeding(id: string, on: boolean): Promise<readonly TorrentView[]>;
+  setPinned(id: string, on: boolean): Promise<readonly TorrentView[]>;
+  stats(): Promise<StatsView>;
+  /** Every part that must work, by name; null is well, else one sentence. */
+  ready(): Promise<Readonly<Record<string, string | null>>>;
+  /** Begins the orderly stop; resolves at once. */
+  stop(): void;
+}
