@@ -1,0 +1,179 @@
+import { createCipheriv, createDecipheriv, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { sealError } from './fault.ts';
+import { COMMITMENT_BYTES, HEADER_BYTES, KEY_BYTES, SALT_BYTES, SUITES, type Suite, TAG_BYTES } from './layout.ts';
+
+/** The four kinds of sealed bytes: magic (4 ASCII bytes) and label (ASCII, zero-padded to 16 bytes). */
+export const ENVELOPES = {
+  chunk: { magic: 'baeC', label: 'bae chunk' },
+  table: { magic: 'baeT', label: 'bae table' },
+  manifest: { magic: 'baeM', label: 'bae manifest' },
+  piece: { magic: 'baeP', label: 'bae piece' },
+} as const;
+export type EnvelopeKind = keyof typeof ENVELOPES;
+
+/** What a sealed object is bound to and opened with; `binding` is the kind's own byte string in docs/format.md. */
+export interface EnvelopeKey {
+  readonly kind: EnvelopeKind;
+  readonly key: Uint8Array;
+  readonly binding: Uint8Array;
+}
+
+export interface Header {
+  readonly suite: Suite;
+  readonly segmentLog2: number;
+  readonly salt: Uint8Array;
+}
+
+const VERSION = 1;
+const NONCE_BYTES = 12;
+const LABEL_BYTES = 16;
+/** 2^32 segments of the least length is more than any object has. */
+const MAX_SEGMENTS = 2 ** 32;
+const MIN_SEGMENT_LOG2 = 12;
+const MAX_SEGMENT_LOG2 = 22;
+
+/** ASCII, zero-padded to 16 bytes, so that no label is the start of another. */
+export function labelBytes(label: string): Buffer {
+  const bytes = Buffer.alloc(LABEL_BYTES);
+  if (bytes.write(label, 'latin1') !== label.length) throw new RangeError(`label ${label}`);
+  return bytes;
+}
+
+/** Eight bytes, big-endian. */
+export function u64(value: number): Buffer {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} as u64`);
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+}
+
+/** The object's own key and whole header (64 bytes) from what is known of it: one HKDF-SHA256 (RFC 5869). */
+export function deriveEnvelope(envelope: EnvelopeKey, header: Header): { key: Buffer; header: Buffer } {
+  if (header.salt.length !== SALT_BYTES) throw new RangeError(`salt of ${header.salt.length} bytes`);
+  if (envelope.key.length !== KEY_BYTES) throw new RangeError(`key of ${envelope.key.length} bytes`);
+  const { magic, label } = ENVELOPES[envelope.kind];
+  const bytes = Buffer.alloc(HEADER_BYTES);
+  bytes.write(magic, 0, 'latin1');
+  bytes[4] = VERSION;
+  bytes[5] = header.suite;
+  bytes[6] = header.segmentLog2;
+  bytes.set(header.salt, 8);
+  const info = Buffer.concat([labelBytes(label), bytes.subarray(0, 8), envelope.binding]);
+  const derived = Buffer.from(hkdfSync('sha256', envelope.key, header.salt, info, KEY_BYTES + COMMITMENT_BYTES));
+  derived.copy(bytes, 8 + SALT_BYTES, KEY_BYTES);
+  return { key: derived.subarray(0, KEY_BYTES), header: bytes };
+}
+
+/** Reads the first 8 + 24 bytes of a header; `corrupt` when they are not of this kind and format. */
+export function parseHeader(kind: EnvelopeKind, bytes: Uint8Array): Header {
+  if (bytes.length < HEADER_BYTES) throw sealError('altered', `a sealed ${kind} is cut inside its header`);
+  const magic = String.fromCharCode(...bytes.subarray(0, 4));
+  if (magic !== ENVELOPES[kind].magic) throw sealError('altered', `these bytes are not a sealed ${kind}`);
+  const [version, suite, segmentLog2, flags] = bytes.subarray(4, 8) as unknown as [number, number, number, number];
+  const known = version === VERSION && Object.hasOwn(SUITES, suite) && flags === 0;
+  if (!known || segmentLog2 < MIN_SEGMENT_LOG2 || segmentLog2 > MAX_SEGMENT_LOG2) {
+    const seen = `version ${version}, suite ${suite}, segments 2^${segmentLog2}, flags ${flags}`;
+    throw sealError('unsupported', `a sealed ${kind} is of a format this version does not know (${seen})`);
+  }
+  return { suite: suite as Suite, segmentLog2, salt: bytes.subarray(8, 8 + SALT_BYTES) };
+}
+
+/** Derives the object's key and compares the commitment: `corrupt` (wrong-key) when this key did not seal it. */
+export function openHeader(envelope: EnvelopeKey, object: Uint8Array): { opener: SegmentCipher; header: Header } {
+  const header = parseHeader(envelope.kind, object);
+  const derived = deriveEnvelope(envelope, header);
+  if (!timingSafeEqual(derived.header, object.subarray(0, HEADER_BYTES))) {
+    throw sealError('wrong-key', `a sealed ${envelope.kind} was sealed with another key or for another place`);
+  }
+  return { opener: new SegmentCipher(envelope.kind, header.suite, derived), header };
+}
+
+/** Seals and opens the segments of one object. A segment is opened whole or not at all. */
+export class SegmentCipher {
+  readonly #kind: EnvelopeKind;
+  readonly #suite: Suite;
+  readonly #key: Buffer;
+  readonly header: Buffer;
+
+  constructor(kind: EnvelopeKind, suite: Suite, derived: { key: Buffer; header: Buffer }) {
+    this.#kind = kind;
+    this.#suite = suite;
+    this.#key = derived.key;
+    this.header = derived.header;
+  }
+
+  /** Writes ciphertext and tag into `target` at `offset`; returns the offset after them. */
+  sealInto(target: Buffer, offset: number, segment: number, last: boolean, plaintext: Uint8Array): number {
+    const nonce = segmentNonce(segment, last);
+    const cipher = createCipheriv(SUITES[this.#suite] as 'aes-256-gcm', this.#key, nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(this.header);
+    let at = offset;
+    for (const part of [cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]) {
+      target.set(part, at);
+      at += part.length;
+    }
+    return at;
+  }
+
+  /** The plaintext of one sealed segment (ciphertext, then tag), in memory of its own; `corrupt` (altered) else. */
+  open(segment: number, last: boolean, sealed: Uint8Array): Buffer {
+    if (sealed.length <= TAG_BYTES) throw sealError('altered', `a sealed ${this.#kind} is cut short`);
+    const nonce = segmentNonce(segment, last);
+    const decipher = createDecipheriv(SUITES[this.#suite] as 'aes-256-gcm', this.#key, nonce, {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAAD(this.header);
+    const border = sealed.length - TAG_BYTES;
+    decipher.setAuthTag(sealed.subarray(border));
+    const plaintext = decipher.update(sealed.subarray(0, border));
+    let rest: Buffer;
+    try {
+      rest = decipher.final();
+    } catch {
+      plaintext.fill(0);
+      throw sealError('altered', `segment ${segment} of a sealed ${this.#kind} does not open: its bytes were changed`);
+    }
+    return rest.length === 0 ? plaintext : Buffer.concat([plaintext, rest]);
+  }
+}
+
+/** Seals `plaintext` (at least one byte) whole: header, then segments of 2^segmentLog2 bytes, the last maybe shorter. */
+export function sealEnvelope(envelope: EnvelopeKey, header: Header, plaintext: Uint8Array): Buffer {
+  const segmentBytes = 2 ** header.segmentLog2;
+  const count = Math.ceil(plaintext.length / segmentBytes);
+  if (count === 0) throw new RangeError('nothing to seal');
+  if (count >= MAX_SEGMENTS) throw new RangeError(`${plaintext.length} bytes to seal`);
+  const cipher = new SegmentCipher(envelope.kind, header.suite, deriveEnvelope(envelope, header));
+  const object = Buffer.allocUnsafeSlow(HEADER_BYTES + plaintext.length + count * TAG_BYTES);
+  let at = object.length;
+  object.set(cipher.header, 0);
+  at = HEADER_BYTES;
+  for (let segment = 0; segment < count; segment++) {
+    const part = plaintext.subarray(segment * segmentBytes, (segment + 1) * segmentBytes);
+    at = cipher.sealInto(object, at, segment, segment === count - 1, part);
+  }
+  return object;
+}
+
+/** Opens what `sealEnvelope` made; throws `corrupt` before any byte is handed out if any segment is not right. */
+export function openEnvelope(envelope: EnvelopeKey, object: Uint8Array): Buffer {
+  const { opener, header } = openHeader(envelope, object);
+  const sealedSegmentBytes = 2 ** header.segmentLog2 + TAG_BYTES;
+  const body = object.subarray(HEADER_BYTES);
+  const count = Math.ceil(body.length / sealedSegmentBytes);
+  if (count === 0) throw sealError('altered', `a sealed ${envelope.kind} is cut short`);
+  const parts: Buffer[] = [];
+  for (let segment = 0; segment < count; segment++) {
+    const sealed = body.subarray(segment * sealedSegmentBytes, (segment + 1) * sealedSegmentBytes);
+    parts.push(opener.open(segment, segment === count - 1, sealed));
+  }
+  return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+}
+
+/** 7 zero bytes, the segment's number as u32 big-endian, 1 for the last segment and 0 for the others. */
+function segmentNonce(segment: number, last: boolean): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES);
+  nonce.writeUInt32BE(segment, 7);
+  nonce[11] = last ? 1 : 0;
+  return nonce;
+}
