@@ -21,7 +21,6 @@ const PACKAGES: readonly { name: string; probe: string }[] = [
   { name: 'python3-libtorrent', probe: 'python:libtorrent' },
   { name: 'python3-cryptography', probe: 'python:cryptography' },
   { name: 'flac', probe: '/usr/bin/flac' },
-  { name: 'sox', probe: '/usr/bin/sox' },
   { name: 'gcc', probe: '/usr/bin/gcc' },
   { name: 'libc6-dev', probe: '/usr/include/stdio.h' },
   { name: 'iproute2', probe: '/usr/sbin/ip' },
