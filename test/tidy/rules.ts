@@ -1,0 +1,140 @@
+import { posix } from 'node:path';
+import type { Facts } from './facts.ts';
+
+/** Which rooms a room may import: DESIGN's table. A name with a dot is a file right under src/. */
+export type Rooms = Readonly<Record<string, readonly string[]>>;
+
+/** What only adapters may touch. */
+export type Guard = 'net' | 'fs' | 'worker' | 'process' | 'timers' | 'time' | 'random';
+
+const GUARDS: Readonly<Record<Guard, RegExp>> = {
+  net: /^(node:(net|tls|dgram|http|https|http2|dns|dns\/promises)\b|(fetch|WebSocket|EventSource)$)/,
+  fs: /^node:(fs|fs\/promises)\b/,
+  worker: /^(node:(worker_threads|cluster)\b|Worker$)/,
+  process: /^node:child_process\b/,
+  timers: /^(node:timers\b|(setTimeout|setInterval|setImmediate|AbortSignal\.timeout)$)/,
+  time: /^(Date\.now|new Date|performance|performance\.now|process\.hrtime|node:perf_hooks.*)$/,
+  random: /^(Math\.random|(node:crypto|crypto)\.(random\w+|getRandomValues|generateKey\w*))$/,
+};
+
+const FILE_LINES = 300;
+const FUNCTION_LINES = 60;
+
+/** Tests, and the suites they share: files ending in .test.ts or importing vitest. */
+export function isTest(facts: Facts): boolean {
+  return /\.test\.tsx?$/.test(facts.path) || facts.imports.some((one) => one.specifier === 'vitest');
+}
+
+/** The room a path under src/ lies in: the longest match; undefined outside src/. */
+export function roomOf(path: string, rooms: Rooms): string | undefined {
+  if (!path.startsWith('src/')) return undefined;
+  const inside = path.slice('src/'.length).replace(/\.test\.ts$/, '.ts');
+  const homes = Object.keys(rooms).filter((room) => inside === room || inside.startsWith(`${room}/`));
+  return homes.sort((a, b) => b.length - a.length)[0];
+}
+
+/** The import table and the doors: what this file imports that its room may not, or past another room's index.ts. */
+export function importProblems(facts: Facts, rooms: Rooms, dependencies: readonly string[]): string[] {
+  const from = roomOf(facts.path, rooms);
+  const problems: string[] = [];
+  if (facts.path.startsWith('src/') && from === undefined) problems.push(`${facts.path}: lies in no room of the table`);
+  for (const one of facts.imports) {
+    const problem = one.specifier.startsWith('.')
+      ? innerProblem(facts, from, one, rooms)
+      : outerProblem(facts, one, dependencies);
+    if (problem !== undefined) problems.push(`${facts.path}:${one.line}: ${problem}`);
+  }
+  return problems;
+}
+
+function outerProblem(
+  facts: Facts,
+  one: Facts['imports'][number],
+  dependencies: readonly string[],
+): string | undefined {
+  const { specifier, typeOnly } = one;
+  if (specifier.startsWith('node:') || typeOnly || isTest(facts) || !facts.path.startsWith('src/')) return undefined;
+  const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+  return dependencies.includes(name) ? undefined : `${specifier} is not among package.json's dependencies`;
+}
+
+function innerProblem(
+  facts: Facts,
+  from: string | undefined,
+  one: Facts['imports'][number],
+  rooms: Rooms,
+): string | undefined {
+  const target = posix.join(posix.dirname(facts.path), one.specifier);
+  if (!target.startsWith('src/')) {
+    return from !== undefined && !isTest(facts) ? `${one.specifier} lies outside src/` : undefined;
+  }
+  const to = roomOf(target, rooms);
+  if (to === undefined) return `${target} lies in no room of the table`;
+  if (/\.test\.ts$/.test(target)) return `${target} is a test`;
+  if (to === from) return undefined;
+  if (one.typeOnly && target === `src/${to}/ports.ts`) return undefined;
+  const isDoor = target === `src/${to}/index.ts` || to.endsWith('.ts') || to === 'lib';
+  if (!isDoor) return `${target} is past the door of ${to} (its index.ts)`;
+  if (facts.path.startsWith('web/'))
+    return to === 'http' && one.typeOnly ? undefined : `web may import types of http, not ${to}`;
+  if (from === undefined) return undefined;
+  if (!(rooms[from] ?? []).includes(to)) return `${from} may not import ${to}`;
+  if (to === 'app.ts' && !one.dynamic) return 'app.ts is for serve alone: import() it there';
+  return undefined;
+}
+
+/** Uses of the network, disk, workers, timers, time and randomness in files that are no adapters for them. */
+export function guardProblems(facts: Facts, granted: readonly Guard[]): string[] {
+  if (isTest(facts) || !facts.path.startsWith('src/')) return [];
+  const uses = [...facts.uses];
+  for (const { specifier, line, typeOnly } of facts.imports) if (!typeOnly) uses.push({ name: specifier, line });
+  const problems: string[] = [];
+  const used = new Set<Guard>();
+  for (const guard of Object.keys(GUARDS) as Guard[]) {
+    for (const { name, line } of uses.filter((use) => GUARDS[guard].test(use.name))) {
+      used.add(guard);
+      if (!granted.includes(guard)) problems.push(`${facts.path}:${line}: ${name} (${guard}) is for adapters`);
+    }
+  }
+  for (const guard of granted)
+    if (!used.has(guard)) problems.push(`${facts.path}: is listed for ${guard} without need`);
+  return [...new Set(problems)];
+}
+
+/** Files over 300 lines, functions over 60 (tests within a function do not count as its lines). */
+export function lengthProblems(facts: Facts): string[] {
+  const problems: string[] = [];
+  const lines = facts.text.replace(/\n$/, '').split('\n').length;
+  if (lines > FILE_LINES) problems.push(`${facts.path}: ${lines} lines, over ${FILE_LINES}`);
+  for (const one of facts.functions) {
+    if (one.lines > FUNCTION_LINES) {
+      problems.push(`${facts.path}:${one.line}: ${one.name} has ${one.lines} lines, over ${FUNCTION_LINES}`);
+    }
+  }
+  return problems;
+}
+
+/** `any` and errors that are dropped. */
+export function careProblems(facts: Facts): string[] {
+  return [
+    ...facts.anyLines.map((line) => `${facts.path}:${line}: any`),
+    ...facts.swallowLines.map((line) => `${facts.path}:${line}: an error is dropped`),
+  ];
+}
+
+/** Each pattern is written so that it does not match itself. */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/\b(TO[D]O|FIX[M]E|XX[X])\b/, 'unfinished work'],
+  [/@ts-(ignore|expect-error|nocheck)|biome[-]ignore/, 'a silenced check'],
+  [/(^|[\s'"`(=:])\/(work|home|root|Users)\/\w/, 'a path of one machine'],
+  [/\bregistry\.[a-z]+\.|\bnpm(js)?\.(org|com)\b/, 'a registry host'],
+];
+
+/** Words that no committed text holds: unfinished work, silenced checks, paths of one machine, registry hosts. */
+export function wordProblems(path: string, text: string): string[] {
+  const problems: string[] = [];
+  text.split('\n').forEach((line, index) => {
+    for (const [pattern, what] of WORDS) if (pattern.test(line)) problems.push(`${path}:${index + 1}: ${what}`);
+  });
+  return problems;
+}
