@@ -50,6 +50,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   // torrent/discovery
 
   // vault/store
+  'src/vault/store/memory.ts': ['timers'],
 
   // vault/cache
 
@@ -181,6 +182,7 @@ describe('length, care and words', () => {
     ['x();\n'.repeat(301), '301 lines'],
     [`function f() {${body(59)}\n}`, 'f has 61 lines'],
     [`class A {\n  m() {${body(59)}\n}}`, 'm has 61 lines'],
+    [`const o = () => ({\n  m() {${body(59)}\n}});`, 'm has 61 lines'],
     [`const f = () => {${body(59)}\n};`, 'f has 61 lines'],
     [`describe('x', () => { it('y', () => {${body(60)}\n}); });`, 'a function has 62 lines'],
     [`describe('x', () => {${body(60)}\n});`, 'a function has 62 lines'],
@@ -189,6 +191,7 @@ describe('length, care and words', () => {
   it.each([
     ['x();\n'.repeat(300)],
     [`function f() {${body(58)}\n}`],
+    [`const o = () => ({\n  m() {${body(40)}\n},\n  n() {${body(40)}\n}});`],
     [
       `function suite() {\ndescribe('x', () => {\nit.each([])('y', () => {${body(58)}\n});\nit('z', () => {${body(58)}\n});\n});\n}`,
     ],

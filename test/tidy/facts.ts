@@ -18,7 +18,7 @@ export interface Facts {
   readonly imports: readonly Import[];
   /** Globals and members used as values: `setTimeout`, `Date.now`, `new Date`, `node:crypto.randomBytes`. */
   readonly uses: readonly { name: string; line: number }[];
-  /** Every function with its length in lines, those of the tests within it left out. */
+  /** Every function with its length in lines, those of tests and methods within it left out. */
   readonly functions: readonly { name: string; line: number; lines: number }[];
   readonly anyLines: readonly number[];
   /** catch blocks and .catch() calls that drop the error. */
@@ -79,22 +79,22 @@ class Reader {
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.#lineStarts.push(at + 1);
   }
 
-  /** Returns how many lines of the node belong to tests, which are no lines of the function around them. */
+  /** Returns how many lines of the node are not lines of the function around it: those of tests and methods. */
   walk(node: SyntaxNode, place: Place): number {
     this.#read(node, place);
     const inType = place.inType || (node.type.startsWith('TS') && !VALUE_NODES.has(node.type));
-    let testLines = 0;
+    let apart = 0;
     for (const [key, value] of Object.entries(node)) {
       for (const one of Array.isArray(value) ? value : [value]) {
-        if (isNode(one)) testLines += this.walk(one, { parent: node, key, inType });
+        if (isNode(one)) apart += this.walk(one, { parent: node, key, inType });
       }
     }
     const line = this.#lineAt(node.start);
     const lines = this.#lineAt(node.end) - line + 1;
     if (FUNCTIONS.has(node.type)) {
-      this.functions.push({ name: functionName(node, place.parent), line, lines: lines - testLines });
+      this.functions.push({ name: functionName(node, place.parent), line, lines: lines - apart });
     }
-    return isTestCall(node) ? lines : testLines;
+    return isTestCall(node) || isMethod(node) ? lines : apart;
   }
 
   #read(node: SyntaxNode, place: Place): void {
@@ -181,6 +181,13 @@ function isTestCall(node: SyntaxNode): boolean {
   while (callee !== undefined && callee.type !== 'Identifier')
     callee = child(callee, 'object') ?? child(callee, 'callee');
   return TEST_CALLS.has(text(callee) ?? '');
+}
+
+/** A method of a class or of an object literal; both count by themselves. */
+function isMethod(node: SyntaxNode): boolean {
+  return (
+    node.type === 'MethodDefinition' || (node.type === 'Property' && (node.method === true || node.kind !== 'init'))
+  );
 }
 
 function functionName(node: SyntaxNode, parent: SyntaxNode | undefined): string {
