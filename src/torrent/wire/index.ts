@@ -1,0 +1,42 @@
+export {
+  addressBytes,
+  addressText,
+  decodeCompactPeers4,
+  decodeCompactPeers6,
+  encodeCompactPeers,
+} from './addresses.ts';
+export { ALLOWED_FAST_COUNT, allowedFastSet } from './allowed-fast.ts';
+export { checkBitfield, type DecoderOptions, MessageDecoder } from './decoder.ts';
+export * from './encoder.ts';
+export {
+  decodeExtensionHandshake,
+  decodeMetadataMessage,
+  EXTENSION_HANDSHAKE_ID,
+  type ExtensionHandshake,
+  encodeExtensionHandshake,
+  encodeMetadataData,
+  encodeMetadataReject,
+  encodeMetadataRequest,
+  METADATA_PIECE_BYTES,
+  type MetadataMessage,
+} from './extension.ts';
+export {
+  encodeHandshake,
+  type Features,
+  HANDSHAKE_BYTES,
+  type Handshake,
+  HandshakeDecoder,
+  startsLikeHandshake,
+} from './handshake.ts';
+export { messageSink } from './message-sink.ts';
+export { clientName, makePeerId, PEER_ID_BYTES } from './peer-id.ts';
+export { peerPriority } from './peer-priority.ts';
+export {
+  BLOCK_BYTES,
+  MAX_EXTENDED_BYTES,
+  MESSAGE_ID,
+  type Message,
+  type MessageSink,
+  ProtocolError,
+  type ProtocolErrorCode,
+} from './protocol.ts';
