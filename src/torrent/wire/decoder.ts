@@ -1,7 +1,7 @@
 import { MAX_PIECES } from '../metainfo/index.ts';
+import { checkBitfield, isKnownId, lengthFits, PIECE_FIELDS_BYTES } from './message-length.ts';
 import {
   BLOCK_BYTES,
-  MAX_EXTENDED_BYTES,
   MAX_UNKNOWN_BYTES,
   MAX_UNKNOWN_MESSAGES,
   MESSAGE_ID,
@@ -10,28 +10,7 @@ import {
 } from './protocol.ts';
 
 const PREFIX_BYTES = 4;
-/** A piece message's id, index and begin. */
-const PIECE_FIELDS_BYTES = 9;
 const EMPTY = Buffer.alloc(0);
-
-/** The one length a message of this id may have, id included; 0: judged by a range; -1: no such id. */
-const EXACT_LENGTH = new Int8Array(256).fill(-1);
-EXACT_LENGTH[MESSAGE_ID.choke] = 1;
-EXACT_LENGTH[MESSAGE_ID.unchoke] = 1;
-EXACT_LENGTH[MESSAGE_ID.interested] = 1;
-EXACT_LENGTH[MESSAGE_ID.notInterested] = 1;
-EXACT_LENGTH[MESSAGE_ID.have] = 5;
-EXACT_LENGTH[MESSAGE_ID.bitfield] = 0;
-EXACT_LENGTH[MESSAGE_ID.request] = 13;
-EXACT_LENGTH[MESSAGE_ID.piece] = 0;
-EXACT_LENGTH[MESSAGE_ID.cancel] = 13;
-EXACT_LENGTH[MESSAGE_ID.port] = 3;
-EXACT_LENGTH[MESSAGE_ID.suggest] = 5;
-EXACT_LENGTH[MESSAGE_ID.haveAll] = 1;
-EXACT_LENGTH[MESSAGE_ID.haveNone] = 1;
-EXACT_LENGTH[MESSAGE_ID.reject] = 13;
-EXACT_LENGTH[MESSAGE_ID.allowedFast] = 5;
-EXACT_LENGTH[MESSAGE_ID.extended] = 0;
 
 /** What both sides' handshakes agreed on, and the torrent's size. */
 export interface DecoderOptions {
@@ -188,26 +167,18 @@ export class MessageDecoder {
     this.#handOver(this.#head[PREFIX_BYTES] as number, body, 0, body.length, sink);
   }
 
-  /** Refuses a length that this id may not have; starts skipping for an unknown id. `length` counts the id. */
+  /** Refuses what this id may not be; starts skipping for an unknown id. `length` counts the id. */
   #judge(id: number, length: number): void {
-    const exact = EXACT_LENGTH[id] as number;
-    if (exact === -1) {
+    if (!isKnownId(id)) {
       this.#unknown(id, length);
       return;
     }
-    if (exact > 0 ? length !== exact : !this.#lengthFits(id, length)) {
+    if (!lengthFits(id, length, this.#pieceCount)) {
       throw new ProtocolError('message-length', `message ${id} with ${length} bytes`);
     }
     if (id >= MESSAGE_ID.suggest && !(id === MESSAGE_ID.extended ? this.#extended : this.#fast)) {
       throw new ProtocolError('not-negotiated', `message ${id} was not agreed on`);
     }
-  }
-
-  #lengthFits(id: number, length: number): boolean {
-    if (id === MESSAGE_ID.piece) return length > PIECE_FIELDS_BYTES && length <= PIECE_FIELDS_BYTES + BLOCK_BYTES;
-    if (id === MESSAGE_ID.extended) return length >= 2 && length <= MAX_EXTENDED_BYTES;
-    if (this.#pieceCount === null) return length >= 2 && length <= 1 + Math.ceil(MAX_PIECES / 8);
-    return length === 1 + Math.ceil(this.#pieceCount / 8);
   }
 
   #unknown(id: number, length: number): void {
@@ -256,20 +227,6 @@ export class MessageDecoder {
   #bitfield(bytes: Buffer): Buffer {
     if (this.#pieceCount !== null) checkBitfield(bytes, this.#pieceCount);
     return bytes;
-  }
-}
-
-/**
- * Judges a bitfield that came before the piece count was known.
- * @throws ProtocolError if its length is wrong or a spare bit is set (BEP 3).
- */
-export function checkBitfield(bytes: Uint8Array, pieceCount: number): void {
-  if (bytes.length !== Math.ceil(pieceCount / 8)) {
-    throw new ProtocolError('message-length', `a bitfield of ${bytes.length} bytes for ${pieceCount} pieces`);
-  }
-  const spareBits = bytes.length * 8 - pieceCount;
-  if (((bytes[bytes.length - 1] as number) & ((1 << spareBits) - 1)) !== 0) {
-    throw new ProtocolError('bitfield-spare-bits', 'spare bits of a bitfield are set');
   }
 }
 

@@ -6,7 +6,7 @@ export {
   encodeCompactPeers,
 } from './addresses.ts';
 export { ALLOWED_FAST_COUNT, allowedFastSet } from './allowed-fast.ts';
-export { checkBitfield, type DecoderOptions, MessageDecoder } from './decoder.ts';
+export { type DecoderOptions, MessageDecoder } from './decoder.ts';
 export * from './encoder.ts';
 export {
   decodeExtensionHandshake,
@@ -28,6 +28,7 @@ export {
   HandshakeDecoder,
   startsLikeHandshake,
 } from './handshake.ts';
+export { checkBitfield } from './message-length.ts';
 export { messageSink } from './message-sink.ts';
 export { clientName, makePeerId, PEER_ID_BYTES } from './peer-id.ts';
 export { peerPriority } from './peer-priority.ts';
