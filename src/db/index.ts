@@ -1,0 +1,3 @@
+export { type Compilable, type Database, type DatabaseDeps, type DialectName, openDatabase } from './database.ts';
+export * from './schema.ts';
+export { isUniqueViolation } from './sqlite/index.ts';

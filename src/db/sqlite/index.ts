@@ -1,0 +1,2 @@
+export { isUniqueViolation } from './errors.ts';
+export { openSqlite } from './open.ts';
