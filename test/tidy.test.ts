@@ -63,6 +63,8 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   // audio
 
   // db
+  'src/db/sqlite/client.ts': ['worker'],
+  'src/db/sqlite/worker.ts': ['fs', 'worker'],
 
   // observe
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { temporaryDatabase } from '../../test/parts/database.ts';
 import { decodeRows, encodeParameter } from './codec.ts';
-import { temporaryDatabase } from './testing.ts';
 
 test('what cannot come back unchanged is refused', () => {
   for (const value of [undefined, Number.NaN, Infinity, 2 ** 53, -(2 ** 60), 2n ** 53n, Symbol('x'), () => 1]) {

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { temporaryDatabase } from '../../../test/parts/database.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { openDatabase } from '../database.ts';
-import { temporaryDatabase } from '../testing.ts';
 import { MAX_PENDING_REQUESTS } from './client.ts';
 
 let database: Awaited<ReturnType<typeof temporaryDatabase>>;

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../lib/clock.ts';
-import { type Database, openDatabase } from './database.ts';
+import { type Database, openDatabase } from '../../src/db/index.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 
 /** A database in a temporary folder of its own, for tests of every room. `remove` closes it and deletes the folder. */
 export async function temporaryDatabase(): Promise<Database & { file: string; remove(): Promise<void> }> {
