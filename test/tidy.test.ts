@@ -43,12 +43,16 @@ const ROOMS: Rooms = {
 const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   // lib
   'src/lib/pool.ts': ['worker'],
+  'src/lib/addresses.ts': ['net'],
   'src/lib/clock.ts': ['timers', 'time'],
   'src/lib/random.ts': ['random'],
 
   // torrent/swarm
 
   // torrent/discovery
+  'src/torrent/discovery/http-tracker.ts': ['net'],
+  'src/torrent/discovery/resolver.ts': ['net'],
+  'src/torrent/discovery/udp-tracker.ts': ['net'],
 
   // vault/store
   'src/vault/store/memory.ts': ['timers'],

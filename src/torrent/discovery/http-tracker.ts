@@ -1,0 +1,136 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { gunzipSync } from 'node:zlib';
+import { CONNECTIONS_PER_HOST, REDIRECTS, REPLY_BYTES } from './limits.ts';
+import { type AnnounceRequest, type Resolver, type TrackerClient, TrackerError } from './ports.ts';
+import { parseReply } from './reply.ts';
+
+const REDIRECT_STATUS = [301, 302, 303, 307, 308];
+
+export interface HttpTrackerOptions {
+  readonly resolver: Resolver;
+  /** Ours, never another client's. */
+  readonly userAgent: string;
+}
+
+/** Announces over HTTP and HTTPS (BEP 3, 7, 23), with exactly the headers set here. */
+export class HttpTracker implements TrackerClient {
+  readonly #options: HttpTrackerOptions;
+  readonly #agents: { 'http:': HttpAgent; 'https:': HttpsAgent };
+
+  constructor(options: HttpTrackerOptions) {
+    this.#options = options;
+    const agent = { keepAlive: true, maxSockets: CONNECTIONS_PER_HOST, maxFreeSockets: CONNECTIONS_PER_HOST };
+    this.#agents = { 'http:': new HttpAgent(agent), 'https:': new HttpsAgent(agent) };
+  }
+
+  async announce(tracker: URL, request: AnnounceRequest, signal: AbortSignal) {
+    let url = new URL(announceUrl(tracker, request));
+    for (let hop = 0; hop <= REDIRECTS; hop++) {
+      const reply = await this.#get(url, signal);
+      const status = reply.statusCode ?? 0;
+      if (!REDIRECT_STATUS.includes(status)) return parseReply(await this.#body(reply, url, signal), url.host, status);
+      reply.resume();
+      url = redirected(url, reply.headers.location);
+    }
+    throw new TrackerError('unreachable', `${tracker.host} redirects more than ${REDIRECTS} times`);
+  }
+
+  close(): void {
+    this.#agents['http:'].destroy();
+    this.#agents['https:'].destroy();
+  }
+
+  async #get(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+    // A literal address never reaches `lookup`, so it is judged here.
+    if (/^[\d.]+$|^\[/.test(url.hostname)) await this.#options.resolver.resolve(url.hostname);
+    const secure = url.protocol === 'https:';
+    const options = {
+      agent: secure ? this.#agents['https:'] : this.#agents['http:'],
+      lookup: this.#options.resolver.lookup,
+      headers: { 'user-agent': this.#options.userAgent, 'accept-encoding': 'gzip' },
+      signal,
+    };
+    return new Promise((resolve, reject) => {
+      const sent = (secure ? httpsRequest : httpRequest)(url, options, resolve);
+      sent.on('error', (error) => reject(unreachable(url, error)));
+      sent.end();
+    });
+  }
+
+  async #body(reply: IncomingMessage, url: URL, signal: AbortSignal): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const part of reply) {
+        bytes += (part as Buffer).length;
+        if (bytes > REPLY_BYTES) throw new TrackerError('unreachable', `the reply of ${url.host} is over 1 MiB`);
+        parts.push(part as Buffer);
+      }
+      const body = Buffer.concat(parts);
+      if (reply.headers['content-encoding'] !== 'gzip') return body;
+      return gunzipSync(body, { maxOutputLength: REPLY_BYTES });
+    } catch (error) {
+      reply.destroy();
+      throw signal.aborted ? unreachable(url, signal.reason) : unreachable(url, error);
+    }
+  }
+}
+
+/**
+ * The URL of an announce. The tracker's own path and query stay as they are (they hold the passkey); bytes are escaped
+ * one by one, as BEP 3 asks, since URLSearchParams would make UTF-8 of them.
+ */
+export function announceUrl(tracker: URL, request: AnnounceRequest): string {
+  const fields: [string, string | number | null][] = [
+    ['info_hash', escapeBytes(request.infoHash)],
+    ['peer_id', escapeBytes(request.peerId)],
+    ['port', request.port],
+    ['uploaded', request.uploaded],
+    ['downloaded', request.downloaded],
+    ['left', request.left],
+    ['corrupt', 0],
+    ['key', request.key.toString(16).padStart(8, '0').toUpperCase()],
+    ['event', request.event],
+    ['numwant', request.event === 'stopped' ? 0 : request.wanted],
+    ['compact', 1],
+    ['no_peer_id', 1],
+    ['trackerid', request.trackerId === null ? null : escapeBytes(request.trackerId)],
+  ];
+  const query = fields.filter(([, value]) => value !== null).map(([name, value]) => `${name}=${value}`);
+  const plain = new URL(tracker);
+  plain.hash = '';
+  const text = plain.toString();
+  const joint = !text.includes('?') ? '?' : /[?&]$/.test(text) ? '' : '&';
+  return `${text}${joint}${query.join('&')}`;
+}
+
+function escapeBytes(bytes: Buffer): string {
+  let text = '';
+  for (const byte of bytes) {
+    const character = String.fromCharCode(byte);
+    text += /[A-Za-z0-9.~_-]/.test(character) ? character : `%${byte.toString(16).padStart(2, '0').toUpperCase()}`;
+  }
+  return text;
+}
+
+function redirected(from: URL, location: string | undefined): URL {
+  const to = location === undefined ? null : URL.parse(location, from.href);
+  if (to === null || !['http:', 'https:'].includes(to.protocol)) {
+    throw new TrackerError('unreachable', `${from.host} redirects to nowhere`);
+  }
+  if (from.protocol === 'https:' && to.protocol === 'http:') {
+    throw new TrackerError('unreachable', `${from.host} redirects from https to http`);
+  }
+  return to;
+}
+
+/** Any fault as one sentence with the host and a code, never the URL. */
+function unreachable(url: URL, error: unknown): TrackerError {
+  if (error instanceof TrackerError) return error;
+  const cause = error as { name?: string; code?: string };
+  if (cause.name === 'AbortError' || cause.name === 'TimeoutError') {
+    return new TrackerError('unreachable', `${url.host} did not answer in time`);
+  }
+  return new TrackerError('unreachable', `${url.host} cannot be reached (${cause.code ?? 'broken reply'})`);
+}

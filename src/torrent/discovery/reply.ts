@@ -1,0 +1,75 @@
+import { errorMessage } from '../../lib/errors.ts';
+import { type BencodeValue, cleanText, decode, type HostPort } from '../metainfo/index.ts';
+import { addressBytes, decodeCompactPeers4, decodeCompactPeers6 } from '../wire/index.ts';
+import { DEFAULT_INTERVAL_SECONDS, MESSAGE_CHARACTERS, PEERS_PER_REPLY, REPLY_BYTES } from './limits.ts';
+import { type AnnounceReply, TrackerError } from './ports.ts';
+
+/** Values and keys of one reply: 500 peers as dictionaries, with room to spare. */
+const REPLY_TOKENS = 20_000;
+const REPLY_DEPTH = 8;
+const SECONDS_A_MINUTE = 60;
+
+/**
+ * Reads a tracker's HTTP reply (BEP 3, 7, 23, 31). `host` is for messages. A failure reason counts whatever the status
+ * is; a reply that is not bencode is told with the status.
+ * @throws TrackerError
+ */
+export function parseReply(body: Buffer, host: string, status: number): AnnounceReply {
+  let reply: BencodeValue;
+  try {
+    reply = decode(body, { maxBytes: REPLY_BYTES, maxDepth: REPLY_DEPTH, maxTokens: REPLY_TOKENS });
+    if (reply.get('failure reason') === undefined && status === 200) return readReply(reply);
+  } catch (error) {
+    throw new TrackerError(
+      'unreachable',
+      status === 200
+        ? `the reply of ${host} is malformed: ${errorMessage(error)}`
+        : `${host} answers with status ${status}`,
+    );
+  }
+  throw failure(reply, host, status);
+}
+
+function readReply(reply: BencodeValue): AnnounceReply {
+  const count = (key: string) => reply.get(key)?.integer(0) ?? null;
+  const warning = reply.get('warning message');
+  const trackerId = reply.get('tracker id');
+  return {
+    intervalSeconds: count('interval') ?? DEFAULT_INTERVAL_SECONDS,
+    minIntervalSeconds: count('min interval'),
+    seeders: count('complete'),
+    leechers: count('incomplete'),
+    peers: [...readPeers(reply.get('peers')), ...readPeers6(reply.get('peers6'))].slice(0, PEERS_PER_REPLY),
+    warning: warning === undefined ? null : cleanText(warning.text(), MESSAGE_CHARACTERS),
+    trackerId: trackerId === undefined ? null : Buffer.from(trackerId.bytes()),
+  };
+}
+
+function readPeers(peers: BencodeValue | undefined): HostPort[] {
+  if (peers === undefined) return [];
+  if (peers.kind === 'bytes') return decodeCompactPeers4(peers.bytes());
+  const found: HostPort[] = [];
+  for (const peer of peers.list()) {
+    const host = peer.need('ip').text();
+    const port = peer.need('port').integer(0, 65_535);
+    // A name in place of an address (BEP 3 allows it) would make us look up whatever a tracker likes: left out.
+    if (addressBytes(host) !== null && port > 0) found.push({ host, port });
+  }
+  return found;
+}
+
+function readPeers6(peers: BencodeValue | undefined): HostPort[] {
+  return peers === undefined ? [] : decodeCompactPeers6(peers.bytes());
+}
+
+function failure(reply: BencodeValue, host: string, status: number): TrackerError {
+  const reason = reply.get('failure reason');
+  const words = reason?.kind === 'bytes' ? cleanText(reason.text(), MESSAGE_CHARACTERS) : '';
+  const message = words === '' ? `${host} answers with status ${status}` : words;
+  // BEP 31: a number of minutes, or the word never.
+  const retry = reply.get('retry in');
+  if (retry?.kind === 'bytes' && retry.text() === 'never') return new TrackerError('never', message);
+  const minutes =
+    retry?.kind === 'integer' ? retry.integer() : retry?.kind === 'bytes' ? Number(retry.text()) : Number.NaN;
+  return new TrackerError('refused', message, minutes > 0 ? minutes * SECONDS_A_MINUTE : null);
+}

@@ -1,0 +1,52 @@
+import { lookup as systemLookup } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { isPublicAddress } from '../../lib/addresses.ts';
+import { type Resolver, TrackerError } from './ports.ts';
+
+interface Found {
+  address: string;
+  family: number;
+}
+
+/**
+ * Looks names up with the system's resolver and hands out only addresses that may be spoken to. Applied at each connect,
+ * redirects too, so a name that turns to a private address between two looks (DNS rebinding) is refused.
+ */
+export function createResolver(allowPrivateAddresses: boolean): Resolver {
+  const allowed = (found: readonly Found[]) =>
+    found.filter(({ address }) => allowPrivateAddresses || isPublicAddress(address));
+  const refuse = (host: string) =>
+    new TrackerError('unreachable', `${host} is a private address, and BAE_ALLOW_PRIVATE_ADDRESSES is not set`);
+
+  const lookup: LookupFunction = (host, options, callback) => {
+    systemLookup(host, { ...options, all: true }, (error, found) => {
+      const usable = error === null ? allowed(found) : [];
+      const first = usable[0];
+      if (error !== null) callback(error, '', 0);
+      else if (first === undefined) callback(refuse(host) as NodeJS.ErrnoException, '', 0);
+      else if (options.all === true) callback(null, usable);
+      else callback(null, first.address, first.family);
+    });
+  };
+
+  return {
+    lookup,
+    resolve: (given) =>
+      new Promise((resolve, reject) => {
+        const host = given.replace(/^\[|\]$/g, '');
+        const settle = (found: readonly Found[]) => {
+          const usable = allowed(found) as { address: string; family: 4 | 6 }[];
+          if (usable.length === 0) reject(refuse(host));
+          else resolve(usable);
+        };
+        const family = isIP(host);
+        if (family !== 0) settle([{ address: host, family }]);
+        else {
+          systemLookup(host, { all: true }, (error, found) => {
+            if (error === null) settle(found);
+            else reject(new TrackerError('unreachable', `${host} has no address (${error.code})`));
+          });
+        }
+      }),
+  };
+}
