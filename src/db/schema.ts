@@ -162,7 +162,8 @@ export interface AnnounceSessionsTable {
   peer_id: Blob;
   /** BEP 7's key: 32 bits. */
   key: number;
-  is_started: boolean;
+  /** The tracker that acknowledged `started`. It may hold a passkey: never log it. */
+  started_with: Optional<string>;
   is_completed_sent: boolean;
   /** Payload since `started`, as announced. */
   uploaded_bytes: Counter;

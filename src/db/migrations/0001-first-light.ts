@@ -139,7 +139,7 @@ async function seeding(db: Db): Promise<void> {
     .addColumn('torrent_id', 'integer', (column) => owned('torrents.id')(column).primaryKey())
     .addColumn('peer_id', 'blob', required)
     .addColumn('key', 'bigint', required)
-    .addColumn('is_started', 'integer', required)
+    .addColumn('started_with', 'text')
     .addColumn('is_completed_sent', 'integer', required)
     .addColumn('uploaded_bytes', 'bigint', zero)
     .addColumn('downloaded_bytes', 'bigint', zero)
