@@ -1,0 +1,32 @@
+export {
+  cleanLabel,
+  cleanText,
+  type FileRange,
+  formatHostPort,
+  formatMagnet,
+  type HostPort,
+  type Info,
+  type Magnet,
+  type Metainfo,
+  parseHostPort,
+  parseInfo,
+  parseMagnet,
+  parseTorrentFile,
+  type TorrentFile,
+} from './metainfo/index.ts';
+export type {
+  Engine,
+  EngineLimits,
+  EngineOptions,
+  EngineStats,
+  PeerSource,
+  PeerStats,
+  Priorities,
+  Priority,
+  Torrent,
+  TorrentListener,
+  TorrentSpec,
+  TorrentState,
+  TorrentStats,
+} from './swarm/index.ts';
+export { makePeerId } from './wire/index.ts';

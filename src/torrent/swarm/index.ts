@@ -1,0 +1,15 @@
+export type {
+  Engine,
+  EngineLimits,
+  EngineOptions,
+  EngineStats,
+  PeerSource,
+  PeerStats,
+  Priorities,
+  Priority,
+  Torrent,
+  TorrentListener,
+  TorrentSpec,
+  TorrentState,
+  TorrentStats,
+} from './types.ts';

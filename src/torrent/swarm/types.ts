@@ -1,0 +1,192 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import type { Random } from '../../lib/random.ts';
+import type { HostPort, Info } from '../metainfo/index.ts';
+import type { ByteRange, Handle, Network, PieceHasher, PieceStore } from '../ports.ts';
+
+/** What the engine is made of; all of it can be virtual. */
+export interface EngineOptions {
+  readonly store: PieceStore;
+  readonly hasher: PieceHasher;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** What peers see of us: `version` like 0.1.0 goes into the peer id and, after our name, into the extension handshake. */
+  readonly version: string;
+  readonly limits?: Partial<EngineLimits>;
+}
+
+/** The limits that a person may set; the fixed ones are in limits.ts. */
+export interface EngineLimits {
+  /** Established connections of the process. */
+  readonly connections: number;
+  readonly connectionsPerTorrent: number;
+  /** Memory, in bytes, that blocks under way to peers may keep from being reused; above it they are copied out. */
+  readonly leasedBytes: number;
+  /** Bytes of pieces being downloaded, hashed or written, over all torrents; two pieces of a torrent always fit. */
+  readonly pieceBytes: number;
+  /** Peers from trackers, PEX and DHT may have loopback and private addresses. */
+  readonly allowPrivateAddresses: boolean;
+  /** Address limits and bans apply to loopback too. */
+  readonly limitLoopback: boolean;
+}
+
+/** Peers and bytes of many torrents behind one listener. Knows no trackers: addresses come by `Torrent.addPeers`. */
+export interface Engine {
+  /**
+   * Listens on each address, all with the same port (0: a free one). `refused` if the port is in use; an address the
+   * machine does not have is `refused` too, unless another one could be used.
+   */
+  listen(options: { addresses: readonly string[]; port: number }): Promise<{ port: number }>;
+  /** The listening port; null before `listen`. */
+  readonly port: number | null;
+  /** Starts a torrent. `refused` if its info-hash is there already. */
+  add(spec: TorrentSpec): Torrent;
+  /** By info-hash, 40 hex digits. */
+  get(infoHash: string): Torrent | null;
+  torrents(): readonly Torrent[];
+  /** Closes its connections and forgets it; what it was writing to the store is waited for. */
+  remove(torrent: Torrent): Promise<void>;
+  stats(): EngineStats;
+  /** Stops listening and removes all torrents. */
+  close(): Promise<void>;
+}
+
+export interface EngineStats {
+  readonly connections: number;
+  /** Incoming ones before their handshake. */
+  readonly pendingConnections: number;
+  readonly halfOpenConnections: number;
+  /** Memory that blocks under way to peers keep from being reused. */
+  readonly leasedBytes: number;
+}
+
+export interface TorrentSpec {
+  /** 20 bytes. */
+  readonly infoHash: Buffer;
+  /** The store's number for it; null as long as there is no metadata. */
+  readonly id: number | null;
+  /** Null for a magnet link: fetched from peers (BEP 9), told by `onMetadata`, given back by `provide`. */
+  readonly info: Info | null;
+  /** BEP 27; when `info` is there its own word counts. */
+  readonly isPrivate?: boolean;
+  /**
+   * `download`: fetch what is missing, serve what is there. `seed`: the same, for a torrent that is thought complete:
+   * nothing is fetched, even if pieces are missing.
+   */
+  readonly mode: 'download' | 'seed';
+  /** False: neither dials nor answers until `setSeeding(true)`; default true. */
+  readonly seeding?: boolean;
+  /** 20 bytes; the announce session's. Default: a new one. */
+  readonly peerId?: Buffer;
+  /** Payload bytes of earlier runs. */
+  readonly uploadedBytes?: number;
+  readonly downloadedBytes?: number;
+  readonly priorities?: Priorities;
+  readonly listener?: TorrentListener;
+}
+
+export type Priority = 'high' | 'normal' | 'skip';
+
+/** Which bytes to fetch. A piece has the highest priority of the ranges that touch it, else `rest`. */
+export interface Priorities {
+  readonly ranges: readonly (ByteRange & { readonly priority: Priority })[];
+  readonly rest: Priority;
+}
+
+/** What a torrent tells its owner, one call at a time. */
+export interface TorrentListener {
+  /** The metadata is there; its SHA-1 is the info-hash. Answer with `provide` once a store can take its pieces. */
+  onMetadata?(rawInfo: Buffer): void;
+  /** A piece was verified and the store can serve it. */
+  onPiece?(index: number): void;
+  /** All pieces that are not skipped are there; again after each change of priorities that leaves nothing to fetch. */
+  onWanted?(): void;
+  /** The last missing piece was downloaded now: not called for a torrent that is complete from the start. */
+  onComplete?(): void;
+  /** Something failed that a person should know; the torrent goes on by itself if `error.retryable`. */
+  onError?(error: Error): void;
+  /** Payload counters grew; at most every 5 s and once at the end. */
+  onCounters?(counters: { uploadedBytes: number; downloadedBytes: number }): void;
+}
+
+/**
+ * - opening: the store is being asked
+ * - metadata: waiting for peers to send the info dictionary, then for `provide`
+ * - downloading: pieces that are wanted are missing
+ * - seeding: nothing (wanted) is missing, peers are served
+ * - stopped: seeding is off, paused, or the store failed
+ */
+export type TorrentState = 'opening' | 'metadata' | 'downloading' | 'seeding' | 'stopped';
+
+/** Where an address comes from: a person, a tracker, PEX, DHT or the local network. */
+export type PeerSource = 'hand' | 'tracker' | 'pex' | 'dht' | 'lsd';
+
+export interface Torrent {
+  /** 20 bytes. */
+  readonly infoHash: Buffer;
+  readonly id: number | null;
+  readonly info: Info | null;
+  readonly peerId: Buffer;
+  readonly isPrivate: boolean;
+  readonly state: TorrentState;
+  /** The store's handle; null until it is open. */
+  readonly handle: Handle | null;
+  /** May be replaced at any time. */
+  listener: TorrentListener;
+  /** Gives a magnet's torrent its metadata and its number in the store. Connections stay. */
+  provide(info: Info, id: number): void;
+  /** True when all bytes of the range are verified and can be read from the store. */
+  hasRange(range: ByteRange): boolean;
+  setPriorities(priorities: Priorities): void;
+  /** Addresses to dial; those not allowed (BEP 27, private addresses, banned) are left out. Returns how many were new. */
+  addPeers(peers: readonly HostPort[], source: PeerSource): number;
+  /** Off: connections are closed at once and nobody is dialled or answered; on: as before. */
+  setSeeding(on: boolean): void;
+  /** Stops requesting (true) and goes on (false); what peers ask for is served all the same. */
+  pause(on: boolean): void;
+  /** From downloading to only seeding and back. */
+  setMode(mode: 'download' | 'seed'): void;
+  /** Bytes of missing pieces (a tracker's `left`); without metadata 16,384, since it is not 0. */
+  readonly left: number;
+  stats(): TorrentStats;
+}
+
+export interface TorrentStats {
+  readonly state: TorrentState;
+  /** Payload bytes sent and verified payload bytes received, earlier runs included. */
+  readonly uploadedBytes: number;
+  readonly downloadedBytes: number;
+  /** Payload bytes received for nothing since start: duplicates, bad pieces, what nobody asked for. */
+  readonly wastedBytes: number;
+  /** Established connections. */
+  readonly peers: number;
+  readonly peerList: readonly PeerStats[];
+  /** 0 to 1, by bytes verified of the whole torrent; 0 without metadata. */
+  readonly progress: number;
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
+  /** Blocks asked for and not yet received. */
+  readonly requestsInFlight: number;
+  /** Clock.now() of the last verified piece or metadata, or of the start. */
+  readonly lastProgressAt: number;
+  /** Why nothing is requested now, for people; null while nothing hinders. */
+  readonly waiting: string | null;
+}
+
+export interface PeerStats extends HostPort {
+  readonly client: string;
+  readonly incoming: boolean;
+  readonly progress: number;
+  readonly uploadedBytes: number;
+  readonly downloadedBytes: number;
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
+  /** It wants from us; we want from it. */
+  readonly interested: boolean;
+  readonly interesting: boolean;
+  /** We choke it; it chokes us. */
+  readonly choked: boolean;
+  readonly choking: boolean;
+}
