@@ -13,7 +13,7 @@ export const MAX_INFO_BYTES = 10 * 1024 * 1024;
 /** The most pieces whose hashes fit into MAX_INFO_BYTES. */
 export const MAX_PIECES = Math.floor(MAX_INFO_BYTES / HASH_BYTES);
 /** The most files of one torrent. */
-export const MAX_FILES = 100_000;
+export const MAX_FILES = 65_536;
 
 /** One file of a torrent, at its place in the torrent's bytes. */
 export interface TorrentFile {

@@ -46,7 +46,7 @@ export function parseMagnet(uri: string): Magnet {
   const selections = all('so');
   return {
     infoHash: readInfoHash(all('xt')),
-    name: name === undefined ? null : cleanLabel(name.replaceAll('+', ' ')),
+    name: name === undefined ? null : cleanLabel(name),
     trackers: trackerTiers(all('tr')),
     webSeeds: usableWebSeeds(all('ws')),
     peers: peers.filter((peer) => peer !== null).slice(0, MAX_MAGNET_PEERS),
@@ -76,9 +76,10 @@ function bad(problem: string): BaeError {
 function readParameters(query: string): [string, string][] {
   return query.split('&').map((part) => {
     const equals = part.indexOf('=');
-    const name = equals < 0 ? part : part.slice(0, equals);
+    const name = (equals < 0 ? part : part.slice(0, equals)).toLowerCase().replace(/\.[0-9]+$/, '');
     const value = equals < 0 ? '' : part.slice(equals + 1);
-    return [name.toLowerCase().replace(/\.[0-9]+$/, ''), percentDecoded(value)];
+    // Many writers put names as forms do, with + for a space; elsewhere a + is a +.
+    return [name, percentDecoded(name === 'dn' ? value.replaceAll('+', ' ') : value)];
   });
 }
 

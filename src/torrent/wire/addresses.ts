@@ -4,6 +4,8 @@ import { ProtocolError } from './protocol.ts';
 const IPV4_BYTES = 4;
 const IPV6_BYTES = 16;
 const PORT_BYTES = 2;
+/** The longest IPv6 address in text: six groups and an IPv4 address. */
+const MAX_IPV6_CHARS = 45;
 /** The first 12 bytes of an IPv4 address written as IPv6 (::ffff:a.b.c.d). */
 const MAPPED_PREFIX = Buffer.from('00000000000000000000ffff', 'hex');
 
@@ -45,21 +47,26 @@ function ipv4Bytes(text: string): Buffer | null {
 
 function ipv6Bytes(text: string): Buffer | null {
   const halves = text.split('::');
-  if (halves.length > 2 || text.length > 45) return null;
-  const [head, tail] = halves.map((half) => (half === '' ? [] : half.split(':').flatMap(groupBytes)));
-  if (head === undefined || head.includes(-1) || tail?.includes(-1)) return null;
+  if (halves.length > 2 || text.length > MAX_IPV6_CHARS) return null;
+  const last = halves.length - 1;
+  const [head, tail] = halves.map((half, at) => groupsBytes(half, at === last));
+  if (head === null || head === undefined || tail === null) return null;
   if (tail === undefined) return head.length === IPV6_BYTES ? Buffer.from(head) : null;
   const zeros = IPV6_BYTES - head.length - tail.length;
   return zeros < 2 ? null : Buffer.from([...head, ...new Array<number>(zeros).fill(0), ...tail]);
 }
 
-/** The bytes of one group between colons; the last may be an IPv4 address. [-1] for neither. */
-function groupBytes(group: string, at: number, all: readonly string[]): number[] {
-  if (/^[0-9a-f]{1,4}$/i.test(group)) {
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 0xff];
+/** The bytes of groups between colons, of which the very last may be an IPv4 address; null for anything else. */
+function groupsBytes(half: string, atEnd: boolean): number[] | null {
+  const groups = half === '' ? [] : half.split(':');
+  const bytes: number[] = [];
+  for (const [at, group] of groups.entries()) {
+    const ipv4 = atEnd && at === groups.length - 1 ? ipv4Bytes(group) : null;
+    if (ipv4 !== null) bytes.push(...ipv4);
+    else if (/^[0-9a-f]{1,4}$/i.test(group)) bytes.push(...Buffer.from(group.padStart(4, '0'), 'hex'));
+    else return null;
   }
-  return at === all.length - 1 ? [...(ipv4Bytes(group) ?? [-1])] : [-1];
+  return bytes;
 }
 
 /** Peers from 6 bytes each (BEP 23), in their order; those with port 0 are left out. ProtocolError for a broken length. */

@@ -142,7 +142,8 @@ export function decodeMetadataMessage(payload: Buffer): MetadataMessage | null {
     if (kind !== METADATA_DATA) return { type: kind === METADATA_REQUEST ? 'request' : 'reject', piece };
     const totalBytes = value.need('total_size').integer(1, MAX_INFO_BYTES);
     const data = payload.subarray(value.end);
-    if (data.length !== Math.min(METADATA_PIECE_BYTES, totalBytes - piece * METADATA_PIECE_BYTES)) {
+    const expected = Math.min(METADATA_PIECE_BYTES, totalBytes - piece * METADATA_PIECE_BYTES);
+    if (expected <= 0 || data.length !== expected) {
       throw value.fail(`has ${data.length} bytes for metadata piece ${piece} of ${totalBytes} bytes`);
     }
     return { type: 'data', piece, totalBytes, data };

@@ -24,14 +24,17 @@ export interface Handshake {
   readonly features: Features;
 }
 
-/** Writes a handshake of 68 bytes (BEP 3, 5, 6, 10). */
+/** Writes a handshake of 68 bytes (BEP 3, 5, 6, 10); a RangeError unless both ids have 20 bytes. */
 export function encodeHandshake(handshake: Handshake): Buffer {
+  if (handshake.infoHash.length !== 20 || handshake.peerId.length !== 20) {
+    throw new RangeError('an info-hash and a peer id have 20 bytes each');
+  }
   const bytes = Buffer.alloc(HANDSHAKE_BYTES);
   PREFIX.copy(bytes);
   if (handshake.features.extended) bytes[25] = 0x10;
   bytes[27] = (handshake.features.fast ? 0x04 : 0) | (handshake.features.dht ? 0x01 : 0);
-  handshake.infoHash.copy(bytes, RESERVED_END, 0, 20);
-  handshake.peerId.copy(bytes, INFO_HASH_END, 0, 20);
+  handshake.infoHash.copy(bytes, RESERVED_END);
+  handshake.peerId.copy(bytes, INFO_HASH_END);
   return bytes;
 }
 
