@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 import { BaeError } from '../../lib/errors.ts';
 import { type GetOptions, MAX_OBJECT_BYTES } from './ports.ts';
 
@@ -37,9 +37,11 @@ export function checkRange(range: GetOptions['range']): void {
   }
 }
 
-/** Refuses a body that is not what its SHA-256 says (BaeError corrupt). */
-export function checkDigest(name: string, body: Buffer, sha256: Buffer | undefined): void {
-  if (sha256 !== undefined && !createHash('sha256').update(body).digest().equals(sha256)) {
+/** Refuses a body that is not what its SHA-256 says (BaeError corrupt). Hashes in a thread of the pool. */
+export async function checkDigest(name: string, body: Buffer, sha256: Buffer | undefined): Promise<void> {
+  if (sha256 === undefined) return;
+  const digest = await webcrypto.subtle.digest('SHA-256', body);
+  if (!sha256.equals(Buffer.from(digest))) {
     throw new BaeError('corrupt', `${name} is not what its SHA-256 says and was not stored.`);
   }
 }

@@ -30,7 +30,7 @@ export function memoryStore(): ObjectStore {
       checkName(name);
       checkBody(name, body);
       await enter(options.signal);
-      checkDigest(name, body, options.sha256);
+      await checkDigest(name, body, options.sha256);
       if (options.ifAbsent && objects.has(name)) return 'exists';
       objects.set(name, Buffer.from(body));
       return 'stored';

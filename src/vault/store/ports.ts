@@ -59,7 +59,7 @@ export interface ObjectStore {
   list(prefix: string, options?: CallOptions): AsyncIterable<ObjectInfo>;
   /** The store in a few words for a person and the log, free of secrets: `s3://bucket/prefix at host`. */
   describe(): string;
-  /** Ends connections; calls under way reject. Idempotent. */
+  /** Ends connections; calls that wait or come later reject, those under way may. Idempotent. */
   close(): Promise<void>;
 }
 
