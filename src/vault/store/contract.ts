@@ -5,13 +5,16 @@ import { type GetOptions, MAX_OBJECT_BYTES } from './ports.ts';
 /** Longest object name, in characters; leaves room for a prefix within S3's 1,024. */
 export const MAX_NAME_CHARACTERS = 512;
 
-/** Refuses a name that the contract does not allow (BaeError bad-input). */
-export function checkName(name: string): void {
+/** Whether the contract allows a name. */
+export function isName(name: string): boolean {
   const parts = name.split('/');
   const bad = !/^[a-z0-9._/-]+$/.test(name) || parts.some((part) => part === '' || part === '.' || part === '..');
-  if (bad || name.length > MAX_NAME_CHARACTERS) {
-    throw new BaeError('bad-input', `${JSON.stringify(name.slice(0, 80))} cannot name an object.`);
-  }
+  return !bad && name.length <= MAX_NAME_CHARACTERS;
+}
+
+/** Refuses a name that the contract does not allow (BaeError bad-input). */
+export function checkName(name: string): void {
+  if (!isName(name)) throw new BaeError('bad-input', `${JSON.stringify(name.slice(0, 80))} cannot name an object.`);
 }
 
 /** Refuses a listing prefix that no name could start with (BaeError bad-input). */

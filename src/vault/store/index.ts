@@ -1,4 +1,6 @@
+export { directoryStore } from './directory.ts';
 export { memoryStore } from './memory.ts';
+export { type Environment, openStore } from './open.ts';
 export {
   type CallOptions,
   type GetOptions,
@@ -7,3 +9,4 @@ export {
   type ObjectStore,
   type PutOptions,
 } from './ports.ts';
+export { parseStoreSpec, type StoreSpec } from './spec.ts';
