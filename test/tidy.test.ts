@@ -55,6 +55,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   'src/torrent/discovery/udp-tracker.ts': ['net'],
 
   // vault/store
+  'src/vault/store/directory.ts': ['fs'],
   'src/vault/store/memory.ts': ['timers'],
 
   // vault/cache

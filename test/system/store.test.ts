@@ -4,9 +4,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net';
 import * as vitest from 'vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { storeConformance } from '../../src/vault/store/conformance.ts';
-import { openStore } from '../../src/vault/store/index.ts';
-import { s3Store } from '../../src/vault/store/s3.ts';
+import { openS3Store, openStore, storeConformance } from '../../src/vault/store/index.ts';
 import { type Gateway, startGateway } from '../parts/gateway.ts';
 
 let gateway: Gateway;
@@ -81,7 +79,7 @@ describe('the S3 store at providers that know no conditional put', () => {
   for (const [title, quirk] of Object.entries(quirks)) {
     it(`has one winner all the same when they ${title}`, () =>
       withProvider(quirk, async (endpoint) => {
-        const store = await s3Store({ bucket: newBucket(), prefix: '', endpoint, credentials: keys() });
+        const store = await openS3Store({ bucket: newBucket(), prefix: '', endpoint, credentials: keys() });
         const bodies = [1, 2, 3, 4].map((value) => Buffer.alloc(1_000, value));
         const told = await Promise.all(bodies.map((body) => store.put('k/library', body, { ifAbsent: true })));
         expect(told.filter((word) => word === 'stored')).toHaveLength(1);
@@ -100,7 +98,7 @@ describe('the S3 store', () => {
       return false;
     };
     return withProvider(watch, async (endpoint) => {
-      const store = await s3Store({ bucket: newBucket(), prefix: '', endpoint, credentials: keys() });
+      const store = await openS3Store({ bucket: newBucket(), prefix: '', endpoint, credentials: keys() });
       const body = randomBytes(1_048_704);
       const sha256 = createHash('sha256').update(body).digest();
       await store.put('c/one', body, { sha256 });
@@ -111,8 +109,8 @@ describe('the S3 store', () => {
 
   it('leaves alone what others keep in the bucket', async () => {
     const bucket = newBucket();
-    const outer = await s3Store({ bucket, prefix: '', endpoint: gateway.endpoint, credentials: keys() });
-    const inner = await s3Store({ bucket, prefix: 'Mine/', endpoint: gateway.endpoint, credentials: keys() });
+    const outer = await openS3Store({ bucket, prefix: '', endpoint: gateway.endpoint, credentials: keys() });
+    const inner = await openS3Store({ bucket, prefix: 'Mine/', endpoint: gateway.endpoint, credentials: keys() });
     await inner.put('a/b', Buffer.from('x'), { ifAbsent: true });
     await outer.put('c/d', Buffer.from('y'));
     const names: string[] = [];
@@ -163,7 +161,7 @@ describe('the S3 store', () => {
         credentials: keys(),
         idleTimeoutMilliseconds: 1_000,
       };
-      const store = await s3Store(options);
+      const store = await openS3Store(options);
       for (mood of ['silent', 'half', 'stalled', 'ill']) {
         await expect(store.get('c/one')).rejects.toMatchObject({ kind: 'unavailable', retryable: true });
       }

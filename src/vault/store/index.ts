@@ -1,6 +1,7 @@
+export { storeConformance } from './conformance.ts';
 export { directoryStore } from './directory.ts';
 export { memoryStore } from './memory.ts';
-export { type Environment, openStore } from './open.ts';
+export { type Environment, openS3Store, openStore } from './open.ts';
 export {
   type CallOptions,
   type GetOptions,

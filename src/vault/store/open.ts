@@ -22,9 +22,7 @@ export async function openStore(
   if (parsed.kind === 'memory') return memoryStore();
   if (parsed.kind === 'directory') return await directoryStore(parsed.root, clock);
   const endpoint = parsed.endpoint ?? environment.AWS_ENDPOINT_URL_S3 ?? environment.AWS_ENDPOINT_URL;
-  // The SDK takes a third of a second to load; only those who use it wait.
-  const { s3Store } = await import('./s3.ts');
-  return await s3Store({
+  return await openS3Store({
     bucket: parsed.bucket,
     prefix: parsed.prefix,
     endpoint: endpoint ? checkEndpoint(endpoint) : undefined,
@@ -32,6 +30,12 @@ export async function openStore(
     credentials: credentials(environment),
     profile: environment.AWS_PROFILE || undefined,
   });
+}
+
+/** Opens a bucket as a store (see s3.ts). The SDK takes a third of a second to load; only those who use it wait. */
+export async function openS3Store(options: S3Options): Promise<ObjectStore> {
+  const { s3Store } = await import('./s3.ts');
+  return await s3Store(options);
 }
 
 function credentials(environment: Environment): S3Options['credentials'] {
