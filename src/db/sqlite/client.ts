@@ -79,7 +79,7 @@ export class SqliteClient {
   #settle(reply: Reply): void {
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
-    if (this.#pending.size === 0) this.#worker.unref();
+    if (this.#pending.size === 0 && this.#ended === null) this.#worker.unref();
     if ('outcome' in reply) pending?.resolve(reply.outcome);
     else pending?.reject(sqliteError(reply.failure.code, reply.failure.message));
   }
