@@ -134,7 +134,7 @@ class Thread<Request, Response> {
     }
     this.#jobs.set(id, job);
     // Work under way keeps the process alive; an idle thread does not.
-    this.#worker.ref();
+    if (this.#jobs.size === 1) this.#worker.ref();
   }
 
   async stop(): Promise<void> {

@@ -1,14 +1,22 @@
 // The one place of this room that touches files; runs in the seal worker, so its calls may block.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { BaeError } from '../../lib/errors.ts';
+import { CHUNK_OBJECT_BYTES } from './layout.ts';
 import type { ReadRange } from './sealer.ts';
 
-/** Reads exactly [offset, offset + length) of a file, or all of it: `missing`, `unavailable`, or `corrupt` when cut. */
+/** Sealed bytes are read into the same memory again and again: fresh pages cost as much as the read itself. */
+const scratch = Buffer.allocUnsafeSlow(CHUNK_OBJECT_BYTES);
+
+/**
+ * Reads exactly [offset, offset + length) of a file, or all of it: `missing`, `unavailable`, or `corrupt` when cut. The
+ * bytes are good until the next call.
+ */
 export const readFileRange: ReadRange = (path, offset, length) => {
   try {
     const file = openSync(path, 'r');
     try {
-      const bytes = Buffer.allocUnsafeSlow(length ?? fstatSync(file).size - offset);
+      const wanted = length ?? Math.max(0, fstatSync(file).size - offset);
+      const bytes = wanted <= scratch.length ? scratch.subarray(0, wanted) : Buffer.allocUnsafeSlow(wanted);
       let done = 0;
       while (done < bytes.length) {
         const count = readSync(file, bytes, done, bytes.length - done, offset + done);

@@ -22,7 +22,7 @@ export const SUITES = { 1: 'aes-256-gcm', 2: 'aes-256-ocb' } as const;
 export type Suite = keyof typeof SUITES;
 
 /** What is sealed from now on; docs/decisions/0010-suite-and-segment.md. */
-export const DEFAULT_SUITE: Suite = 2;
+export const DEFAULT_SUITE: Suite = 1;
 
 /** A run of whole segments, by number: `first` up to and without `end`. */
 export interface SegmentRange {

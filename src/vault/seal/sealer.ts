@@ -46,7 +46,10 @@ export interface Sealer {
   sha256(data: Buffer): Promise<{ digest: Buffer; data: Buffer }>;
 }
 
-/** Reads bytes of a file. Exactly `length` bytes or, without a length, all; `missing`, `unavailable` or `corrupt` (cut). */
+/**
+ * Reads bytes of a file: exactly `length` or, without a length, all; `missing`, `unavailable` or `corrupt` (cut). What it
+ * returns need only last until its next call.
+ */
 export type ReadRange = (path: string, offset: number, length?: number) => Buffer;
 
 export type SealRequest =
