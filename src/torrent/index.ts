@@ -1,8 +1,13 @@
 export {
-  cleanLabel,
-  cleanText,
-  type FileRange,
-  formatHostPort,
+  type AnnounceHandle,
+  AnnounceScheduler,
+  createResolver,
+  HttpTracker,
+  type TrackerClient,
+  type TrackerStatus,
+  UdpTracker,
+} from './discovery/index.ts';
+export {
   formatMagnet,
   type HostPort,
   type Info,
@@ -12,21 +17,15 @@ export {
   parseInfo,
   parseMagnet,
   parseTorrentFile,
-  type TorrentFile,
 } from './metainfo/index.ts';
+export { type BeginSpec, type SavedAnnounces, Sessions, type TorrentSession } from './sessions.ts';
 export type {
   Engine,
   EngineLimits,
   EngineOptions,
-  EngineStats,
-  PeerSource,
-  PeerStats,
   Priorities,
-  Priority,
   Torrent,
   TorrentListener,
-  TorrentSpec,
-  TorrentState,
   TorrentStats,
 } from './swarm/index.ts';
 export { makePeerId } from './wire/index.ts';

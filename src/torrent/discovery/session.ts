@@ -58,6 +58,7 @@ export class AnnounceSession {
   #leastSeconds = LEAST_INTERVAL_SECONDS;
   #startedWith: string | null;
   #completedPending = false;
+  #completedSent = false;
 
   constructor(spec: SessionSpec, random: Random) {
     this.spec = spec;
@@ -70,6 +71,11 @@ export class AnnounceSession {
 
   get startedWith(): string | null {
     return this.#startedWith;
+  }
+
+  /** Whether `completed` was acknowledged in this run. */
+  get completedSent(): boolean {
+    return this.#completedSent;
   }
 
   /** How soon after an announce the next may follow when somebody asks for it. */
@@ -125,7 +131,10 @@ export class AnnounceSession {
     });
     if (reply.trackerId !== null) tracker.trackerId = reply.trackerId;
     if (request.event === 'started') this.#startedWith = tracker.text;
-    if (request.event === 'completed') this.#completedPending = false;
+    if (request.event === 'completed') {
+      this.#completedPending = false;
+      this.#completedSent = true;
+    }
     this.#promote(this.#at);
     this.#rounds = 0;
     this.#intervalSeconds = clamp(reply.intervalSeconds, LEAST_INTERVAL_SECONDS, MOST_INTERVAL_SECONDS);
