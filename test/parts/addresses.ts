@@ -17,6 +17,14 @@ function releaseAllAtExit(): void {
   });
 }
 
+/**
+ * A 127.x.y.z nobody else uses; Linux answers to all of them. rtorrent and Transmission keep one peer an address, whatever
+ * its port, so peers that share 127.0.0.1 hide each other from them.
+ */
+export function freshLoopback(): string {
+  return `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
+}
+
 /** An address that lives on the loopback device until released. */
 export interface Alias {
   readonly address: string;

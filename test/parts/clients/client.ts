@@ -1,5 +1,6 @@
 // What every BitTorrent client of the tests can do, whichever program it is.
 import { setTimeout as delay } from 'node:timers/promises';
+import { freshLoopback } from '../addresses.ts';
 import type { Part } from '../process.ts';
 
 const PROGRESS_POLL_MILLISECONDS = 50;
@@ -7,7 +8,10 @@ const DEFAULT_TIMEOUT_MILLISECONDS = 60_000;
 
 /** How a client is to behave; each keeps its own defaults for what it cannot do. */
 export interface PeerOptions {
-  /** Where it listens and dials from; default 127.0.0.1. */
+  /**
+   * Where it listens and dials from. Default: 127.0.0.1 for a seed, a `freshLoopback` for a leech, for Transmission a
+   * `loopbackAlias` of its own.
+   */
   address?: string;
   uploadBytesPerSecond?: number;
   downloadBytesPerSecond?: number;
@@ -52,7 +56,7 @@ export interface PeerClient {
   readonly name: string;
   /** Whether it can be told a peer's address by hand (`peers`, `connect`). */
   readonly dials: boolean;
-  /** Whether it dials 127.x; where false, give it and its peers a `loopbackAlias`, or let the other side dial it. */
+  /** Whether it dials 127.x; where false, its peers and tracker must be at a `loopbackAlias`, or the other side must dial it. */
   readonly dialsLoopback: boolean;
   seed(options: SeedOptions): Promise<RunningPeer>;
   leech(options: LeechOptions): Promise<RunningPeer>;
@@ -83,4 +87,79 @@ export function completion(
       await delay(PROGRESS_POLL_MILLISECONDS);
     }
   };
+}
+
+const START_ATTEMPTS = 3;
+
+/** A client on fresh ports; another program may have taken a free port in between, so a failed start is tried again. */
+export async function startWithRetries(start: () => Promise<RunningPeer>): Promise<RunningPeer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start();
+    } catch (error) {
+      if (attempt >= START_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** A program with a profile folder of its own, and what the adapters need to know of it. */
+export interface Program {
+  part: Part;
+  address: string;
+  port: number;
+  progress(): Promise<number>;
+  connect?(peer: string): Promise<void>;
+  removeProfile(): Promise<void>;
+}
+
+/** Joins a started program and `name` into a RunningPeer. */
+export function runningPeer(name: string, program: Program): RunningPeer {
+  const { part, progress } = program;
+  return {
+    name,
+    pid: part.pid,
+    address: program.address,
+    port: program.port,
+    progress,
+    untilComplete: completion(name, part, progress),
+    async connect(peer) {
+      if (program.connect === undefined) throw new Error(`${name} cannot be told a peer by hand`);
+      await program.connect(peer);
+    },
+    async stop(how) {
+      await part.stop(how === 'kill' ? 'SIGKILL' : 'SIGTERM');
+      await program.removeProfile();
+    },
+    logTail: () => part.logTail(),
+  };
+}
+
+/** Runs the start of a client; when it fails, nothing of it stays. The error ends with the program's last words. */
+export async function orCleanUp<T>(
+  part: Part,
+  removeProfile: () => Promise<void>,
+  start: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    const words = part.logTail();
+    await part.stop('SIGKILL');
+    await removeProfile();
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${words}`, { cause: error });
+  }
+}
+
+/** Where a client listens when the test does not say. */
+export function addressOf(options: SeedOptions | LeechOptions): string {
+  return options.address ?? ('dataDir' in options ? '127.0.0.1' : freshLoopback());
+}
+
+/** What to add, from seed or leech options: where the content lies and the torrent's bytes' path or magnet link. */
+export function sourceOf(options: SeedOptions | LeechOptions): { folder: string; source: string; isMagnet: boolean } {
+  const folder = 'dataDir' in options ? options.dataDir : options.downloadDir;
+  const magnet = 'magnet' in options ? options.magnet : undefined;
+  const source = options.torrentPath ?? magnet;
+  if (source === undefined) throw new Error('neither a torrent file nor a magnet link was given');
+  return { folder, source, isMagnet: options.torrentPath === undefined };
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { PYTHON } from '../install.ts';
 import { type Part, startPart, temporaryFolder } from '../process.ts';
 import {
+  addressOf,
   completion,
   type LeechOptions,
   type PeerClient,
@@ -124,7 +125,7 @@ export interface LibtorrentPeer extends RunningPeer {
 }
 
 async function start(options: (SeedOptions | LeechOptions) & { settings?: Settings }): Promise<LibtorrentPeer> {
-  const address = options.address ?? '127.0.0.1';
+  const address = addressOf(options);
   const session = await startLibtorrent({ address, settings: options.settings ?? {} });
   try {
     const peers = 'peers' in options ? (options.peers ?? []).map(splitPeer) : [];
