@@ -15,6 +15,8 @@ const PACKAGES: readonly { name: string; probe: string }[] = [
   { name: 'ceph-osd', probe: '/usr/bin/ceph-osd' },
   { name: 'ceph-common', probe: '/usr/bin/ceph' },
   { name: 'transmission-daemon', probe: '/usr/bin/transmission-daemon' },
+  { name: 'transmission-cli', probe: '/usr/bin/transmission-create' },
+  { name: 'mktorrent', probe: '/usr/bin/mktorrent' },
   { name: 'qbittorrent-nox', probe: '/usr/bin/qbittorrent-nox' },
   { name: 'rtorrent', probe: '/usr/bin/rtorrent' },
   { name: 'aria2', probe: '/usr/bin/aria2c' },
