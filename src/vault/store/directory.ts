@@ -56,7 +56,7 @@ class DirectoryStore implements ObjectStore {
   async open(clock: Clock): Promise<void> {
     this.#run = `${process.pid}-${clock.now()}`;
     const unfinished = join(this.#root, UNFINISHED);
-    await this.#told(this.#root, async () => {
+    await this.#told('opening it', async () => {
       await this.#folders.makeRoot(unfinished);
       for await (const entry of await this.#files.opendir(unfinished)) {
         const path = join(unfinished, entry.name);

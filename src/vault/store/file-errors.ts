@@ -31,5 +31,5 @@ export function tellFileError(root: string, subject: string, error: unknown): Ba
     case 'ETIMEDOUT':
       return new BaeError('unavailable', `The store in ${root} does not answer: ${errorMessage(error)}.`, { cause });
   }
-  return new BaeError('failed', `${subject} in ${root}: ${errorMessage(error)}.`, { cause });
+  return new BaeError('failed', `The store in ${root} failed at ${subject}: ${errorMessage(error)}.`, { cause });
 }
