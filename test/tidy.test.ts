@@ -111,7 +111,7 @@ describe('the repository is tidy', () => {
     expect(Object.keys(ADAPTERS).filter((path) => !texts.has(path))).toEqual([]);
   });
   it('files and functions are short', () => expect(sources.flatMap(lengthProblems)).toEqual([]));
-  it('nothing is any and no error is dropped', () => expect(sources.flatMap(careProblems)).toEqual([]));
+  it('nothing is any, no error is dropped, every test runs', () => expect(sources.flatMap(careProblems)).toEqual([]));
   it('no text holds unfinished work, silenced checks, machine paths or registry hosts', () => {
     expect([...texts].flatMap(([path, text]) => wordProblems(path, text))).toEqual([]);
   });
@@ -213,8 +213,9 @@ describe('length, care and words', () => {
     ],
   ])('short enough, case %#', (text) => expect(count(lengthProblems, 'test/a.test.ts', text)).toBe(''));
 
-  it.each(['let x: any;', 'try { x(); } catch {}', 'p.catch(() => {});', 'p.catch(() => undefined);'])('%s', (text) =>
-    expect(count(careProblems, 'src/lib/a.ts', text)).not.toBe(''),
+  it.each(['let x: any;', 'try { x(); } catch {}', 'p.catch(() => {});', 'p.catch(() => undefined);', "it.skip('x');"])(
+    '%s',
+    (text) => expect(count(careProblems, 'src/lib/a.ts', text)).not.toBe(''),
   );
 
   it.each([

@@ -108,12 +108,17 @@ export function lengthProblems(facts: Facts): string[] {
   return problems;
 }
 
-/** `any` anywhere, errors dropped in src/. */
+const NOT_RUN = /^(it|test|describe|context|ctx|task)\.(skip|skipIf|runIf|only|todo|fails)$/;
+
+/** `any` anywhere, errors dropped in src/, tests that do not run. */
 export function careProblems(facts: Facts): string[] {
   const swallowLines = facts.path.startsWith('src/') ? facts.swallowLines : [];
   return [
     ...facts.anyLines.map((line) => `${facts.path}:${line}: any`),
     ...swallowLines.map((line) => `${facts.path}:${line}: an error is dropped`),
+    ...facts.uses
+      .filter((use) => NOT_RUN.test(use.name))
+      .map((use) => `${facts.path}:${use.line}: ${use.name}: every test runs, everywhere`),
   ];
 }
 
