@@ -1,0 +1,178 @@
+import type { CacheMode, Database, JsonObject, Schema } from '../db/index.ts';
+import type { Clock } from '../lib/clock.ts';
+import { BaeError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { Listeners } from './listeners.ts';
+import { describeProvisional, type FileTags, type ProvisionalTrack, type ReleaseFile } from './provisional.ts';
+import {
+  bundlesOfTorrent,
+  filesOf,
+  listTorrents,
+  releasesOnBundles,
+  type TorrentFilter,
+  torrentsOfRelease,
+} from './queries.ts';
+import type { LibraryTorrent, LibraryTorrentDetail } from './rows.ts';
+import { saveRelease } from './save.ts';
+
+export interface LibraryDeps {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A torrent's seeding flag or cache mode was saved. */
+export interface SeedingChange {
+  readonly torrentId: number;
+  readonly isSeeding: boolean;
+}
+
+export interface NewRelease {
+  /** bundles.id */
+  readonly bundle: number;
+  /** The torrent's name. */
+  readonly name: string;
+  readonly files: readonly ReleaseFile[];
+  readonly tags?: readonly FileTags[];
+}
+
+/** Albums, releases, tracks, and which torrents are in the library. Owns no bytes and no sessions. */
+export class LibraryManager {
+  readonly #db: Database['db'];
+  readonly #clock: Clock;
+  readonly #seedingChanges: Listeners<SeedingChange>;
+
+  constructor({ database, clock, log }: LibraryDeps) {
+    this.#db = database.db;
+    this.#clock = clock;
+    this.#seedingChanges = new Listeners('seeding', log);
+  }
+
+  /**
+   * Makes the release that a bundle's own names and tags describe, with its album, artist and tracks; returns its id. Safe to
+   * call again: a bundle that has a release keeps it.
+   */
+  async addProvisionalRelease({ bundle, name, files, tags }: NewRelease): Promise<number> {
+    const described = describeProvisional(name, files, tags);
+    return this.#db
+      .transaction()
+      .execute((transaction) => saveRelease(transaction, bundle, described, this.#clock.now()));
+  }
+
+  /** A bundle's releases as its manifest keeps them. */
+  async describeReleases(bundle: number): Promise<JsonObject[]> {
+    const releases = await releasesOnBundles(this.#db, [bundle]);
+    const described: JsonObject[] = [];
+    for (const { id, title, artist, year, isProvisional } of releases) {
+      described.push({ title, artist, year, provisional: isProvisional, tracks: (await this.#tracks(id)).map(asJson) });
+    }
+    return described;
+  }
+
+  /** Takes a torrent whose content is committed into the library. Safe to call again; then only `isSeeding` is saved. */
+  async completeTorrent(torrentId: number, isSeeding: boolean): Promise<void> {
+    const row = await this.#db
+      .selectFrom('torrents')
+      .select('completed_at')
+      .where('id', '=', torrentId)
+      .executeTakeFirst();
+    if (row === undefined) throw noTorrent();
+    await this.#update(torrentId, { completed_at: row.completed_at ?? this.#clock.now(), is_seeding: isSeeding });
+  }
+
+  /** The library's torrents, by ascending id. */
+  torrents(filter?: TorrentFilter): Promise<LibraryTorrent[]> {
+    return listTorrents(this.#db, filter);
+  }
+
+  /** The library's torrents that are to be seeded. */
+  getSeedingTorrents(): Promise<LibraryTorrent[]> {
+    return listTorrents(this.#db, { onlySeeding: true });
+  }
+
+  /** @throws BaeError `not-found` */
+  async torrent(torrentId: number): Promise<LibraryTorrentDetail> {
+    const [torrent] = await listTorrents(this.#db, { ids: [torrentId] });
+    if (torrent === undefined) throw noTorrent();
+    const bundles = await bundlesOfTorrent(this.#db, torrentId);
+    const files = await Promise.all(bundles.map((bundle) => filesOf(this.#db, bundle)));
+    const { trackers_json } = await this.#db
+      .selectFrom('torrents')
+      .select('trackers_json')
+      .where('id', '=', torrentId)
+      .executeTakeFirstOrThrow(noTorrent);
+    const releases = await releasesOnBundles(this.#db, bundles);
+    return { ...torrent, files: files.flat(), releases, trackers: trackers_json };
+  }
+
+  /** Ids of all torrents of a release's bundle. @throws BaeError `not-found` */
+  async torrentsOfRelease(releaseId: number): Promise<number[]> {
+    const ids = await torrentsOfRelease(this.#db, releaseId);
+    if (ids === null) throw new BaeError('not-found', 'there is no such release');
+    return ids;
+  }
+
+  /**
+   * Saves whether a torrent is to be seeded and tells it; resolves when those who listen have acted.
+   * @throws BaeError `not-found` for a torrent that is not in the library
+   */
+  async setTorrentSeeding(torrentId: number, isSeeding: boolean): Promise<void> {
+    await this.#update(torrentId, { is_seeding: isSeeding });
+    await this.#seedingChanges.emit({ torrentId, isSeeding });
+  }
+
+  /** Saves a torrent's cache mode, no more: the pins are the seeder's. @throws BaeError `not-found` */
+  setCacheMode(torrentId: number, cacheMode: CacheMode): Promise<void> {
+    return this.#update(torrentId, { cache_mode: cacheMode });
+  }
+
+  /** Saves what is wrong with a torrent, in one sentence, or that nothing is. @throws BaeError `not-found` */
+  setTorrentError(torrentId: number, error: string | null): Promise<void> {
+    return this.#update(torrentId, { error });
+  }
+
+  /** Calls after each setTorrentSeeding, in order; returns the way to stop listening. */
+  onSeedingChange(listener: (change: SeedingChange) => void | Promise<void>): () => void {
+    return this.#seedingChanges.add(listener);
+  }
+
+  async #update(torrentId: number, values: TorrentUpdate): Promise<void> {
+    let query = this.#db.updateTable('torrents').set(values).where('id', '=', torrentId);
+    if (values.completed_at === undefined) query = query.where('completed_at', 'is not', null);
+    const { numUpdatedRows } = await query.executeTakeFirst();
+    if (numUpdatedRows === 0n) throw noTorrent();
+  }
+
+  async #tracks(releaseId: number): Promise<ProvisionalTrack[]> {
+    const rows = await this.#db
+      .selectFrom('tracks')
+      .selectAll()
+      .where('release_id', '=', releaseId)
+      .orderBy('disc_number')
+      .orderBy('track_number')
+      .execute();
+    return rows.map((row) => ({
+      disc: row.disc_number,
+      track: row.track_number,
+      title: row.title,
+      artist: row.artist,
+      durationMs: row.duration_ms,
+      fileIndex: row.file_index,
+    }));
+  }
+}
+
+type TorrentUpdate = Partial<{
+  completed_at: number;
+  is_seeding: boolean;
+  cache_mode: Schema['torrents']['cache_mode']['__update__'];
+  error: string | null;
+}>;
+
+function asJson({ disc, track, title, artist, durationMs, fileIndex }: ProvisionalTrack): JsonObject {
+  return { disc, track, title, artist, durationMs, fileIndex };
+}
+
+function noTorrent(): BaeError {
+  return new BaeError('not-found', 'there is no such torrent in the library');
+}

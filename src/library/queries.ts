@@ -1,0 +1,140 @@
+import type { Kysely } from 'kysely';
+import type { Schema } from '../db/index.ts';
+import type { LibraryFile, LibraryRelease, LibraryTorrent } from './rows.ts';
+
+type Db = Kysely<Schema>;
+
+/** Rows asked for at a time; a library has any number. */
+export const PAGE_ROWS = 1000;
+
+/** Which torrents a list is about; no word: all of the library. */
+export interface TorrentFilter {
+  readonly ids?: readonly number[];
+  readonly onlySeeding?: boolean;
+}
+
+/** The library's torrents by ascending id, page by page, so that no query is long. */
+export async function listTorrents(db: Db, filter: TorrentFilter = {}): Promise<LibraryTorrent[]> {
+  const torrents: LibraryTorrent[] = [];
+  for (let after = 0; ; ) {
+    const page = await pageOfTorrents(db, filter, after);
+    torrents.push(...page);
+    if (page.length < PAGE_ROWS) return torrents;
+    after = (page.at(-1) as LibraryTorrent).id;
+  }
+}
+
+async function pageOfTorrents(db: Db, filter: TorrentFilter, after: number): Promise<LibraryTorrent[]> {
+  let query = db
+    .selectFrom('torrents')
+    .selectAll()
+    .where('completed_at', 'is not', null)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(PAGE_ROWS);
+  if (filter.ids !== undefined) query = query.where('id', 'in', filter.ids);
+  if (filter.onlySeeding) query = query.where('is_seeding', '=', true);
+  const rows = await query.execute();
+  const first = rows[0];
+  const last = rows.at(-1);
+  if (first === undefined || last === undefined) return [];
+  const releases = await releasesOf(db, first.id, last.id);
+  return rows.map((row) => ({
+    id: row.id,
+    releaseIds: releases.get(row.id) ?? [],
+    name: row.name,
+    infoHash: row.info_hash,
+    totalBytes: row.total_length,
+    pieceLength: row.piece_length,
+    pieceCount: row.piece_count,
+    isPrivate: row.is_private,
+    isSeeding: row.is_seeding,
+    cacheMode: row.cache_mode,
+    uploadedBytes: row.uploaded_bytes,
+    downloadedBytes: row.downloaded_bytes,
+    error: row.error,
+    addedAt: row.added_at,
+    completedAt: row.completed_at ?? row.added_at,
+  }));
+}
+
+/** Release ids by torrent, for a run of torrent ids. */
+async function releasesOf(db: Db, firstId: number, lastId: number): Promise<Map<number, number[]>> {
+  const rows = await db
+    .selectFrom('torrent_piece_mappings')
+    .innerJoin('releases', 'releases.bundle', 'torrent_piece_mappings.bundle')
+    .select(['torrent_piece_mappings.torrent_id', 'releases.id'])
+    .distinct()
+    .where('torrent_piece_mappings.torrent_id', '>=', firstId)
+    .where('torrent_piece_mappings.torrent_id', '<=', lastId)
+    .orderBy('releases.id')
+    .execute();
+  const found = new Map<number, number[]>();
+  for (const row of rows) {
+    const list = found.get(row.torrent_id);
+    if (list === undefined) found.set(row.torrent_id, [row.id]);
+    else list.push(row.id);
+  }
+  return found;
+}
+
+/** The bundles a torrent's bytes lie on, in torrent order. */
+export async function bundlesOfTorrent(db: Db, torrentId: number): Promise<number[]> {
+  const rows = await db
+    .selectFrom('torrent_piece_mappings')
+    .select('bundle')
+    .where('torrent_id', '=', torrentId)
+    .where('bundle', 'is not', null)
+    .orderBy('torrent_offset')
+    .execute();
+  return [...new Set(rows.flatMap(({ bundle }) => (bundle === null ? [] : [bundle])))];
+}
+
+/** Ids of the library's torrents that lie on a release's bundle; null when there is no such release. */
+export async function torrentsOfRelease(db: Db, releaseId: number): Promise<number[] | null> {
+  const release = await db.selectFrom('releases').select('bundle').where('id', '=', releaseId).executeTakeFirst();
+  if (release === undefined) return null;
+  const rows = await db
+    .selectFrom('torrent_piece_mappings')
+    .innerJoin('torrents', 'torrents.id', 'torrent_piece_mappings.torrent_id')
+    .select('torrents.id')
+    .distinct()
+    .where('torrent_piece_mappings.bundle', '=', release.bundle)
+    .where('torrents.completed_at', 'is not', null)
+    .orderBy('torrents.id')
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** A bundle's files, in order. */
+export async function filesOf(db: Db, bundle: number): Promise<LibraryFile[]> {
+  const files: LibraryFile[] = [];
+  for (let after = -1; ; ) {
+    const page = await db
+      .selectFrom('files')
+      .select(['file_index', 'path_json', 'length', 'is_pad'])
+      .where('bundle', '=', bundle)
+      .where('file_index', '>', after)
+      .orderBy('file_index')
+      .limit(PAGE_ROWS)
+      .execute();
+    for (const row of page) files.push({ path: row.path_json, length: row.length, pad: row.is_pad });
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE_ROWS) return files;
+    after = last.file_index;
+  }
+}
+
+/** Releases on any of these bundles, by ascending id. */
+export async function releasesOnBundles(db: Db, bundles: readonly number[]): Promise<LibraryRelease[]> {
+  if (bundles.length === 0) return [];
+  const rows = await db.selectFrom('releases').selectAll().where('bundle', 'in', bundles).orderBy('id').execute();
+  return rows.map((row) => ({
+    id: row.id,
+    albumId: row.album_id,
+    title: row.title,
+    artist: row.artist,
+    year: row.year,
+    isProvisional: row.is_provisional,
+  }));
+}

@@ -1,0 +1,47 @@
+import type { CacheMode } from '../db/index.ts';
+
+/** A torrent of the library: its content is committed. */
+export interface LibraryTorrent {
+  readonly id: number;
+  /** Releases on its bundles, ascending. */
+  readonly releaseIds: readonly number[];
+  readonly name: string;
+  /** 20 bytes. */
+  readonly infoHash: Buffer;
+  readonly totalBytes: number;
+  readonly pieceLength: number;
+  readonly pieceCount: number;
+  readonly isPrivate: boolean;
+  readonly isSeeding: boolean;
+  readonly cacheMode: CacheMode;
+  /** Payload over its whole life, as last saved. */
+  readonly uploadedBytes: number;
+  readonly downloadedBytes: number;
+  /** One sentence, while something is wrong. */
+  readonly error: string | null;
+  /** Milliseconds since the Unix epoch. */
+  readonly addedAt: number;
+  readonly completedAt: number;
+}
+
+export interface LibraryFile {
+  readonly path: readonly string[];
+  readonly length: number;
+  readonly pad: boolean;
+}
+
+export interface LibraryRelease {
+  readonly id: number;
+  readonly albumId: number;
+  readonly title: string;
+  readonly artist: string | null;
+  readonly year: number | null;
+  readonly isProvisional: boolean;
+}
+
+export interface LibraryTorrentDetail extends LibraryTorrent {
+  readonly files: readonly LibraryFile[];
+  readonly releases: readonly LibraryRelease[];
+  /** Announce URLs in tiers. They may hold passkeys: never show or log more than the host. */
+  readonly trackers: readonly (readonly string[])[];
+}
