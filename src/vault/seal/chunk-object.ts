@@ -1,13 +1,5 @@
 import { hash } from 'node:crypto';
-import {
-  deriveEnvelope,
-  type EnvelopeKey,
-  openHeader,
-  parseHeader,
-  SegmentCipher,
-  sealEnvelope,
-  u64,
-} from './envelope.ts';
+import { deriveEnvelope, type EnvelopeKey, openHeader, SegmentCipher, sealEnvelope, u64 } from './envelope.ts';
 import { sealError, sealReason } from './fault.ts';
 import {
   CHUNK_OBJECT_BYTES,
@@ -16,7 +8,6 @@ import {
   HEADER_BYTES,
   ID_BYTES,
   SEALED_SEGMENT_BYTES,
-  SEGMENT_LOG2,
   SEGMENTS_PER_CHUNK,
   type Suite,
 } from './layout.ts';
@@ -63,16 +54,15 @@ export function sealChunk(job: SealChunk): SealedChunk {
     plaintext = Buffer.alloc(CHUNK_PLAIN_BYTES);
     plaintext.set(job.plaintext);
   }
-  const header = { suite: job.suite ?? DEFAULT_SUITE, segmentLog2: SEGMENT_LOG2, salt: job.salt };
+  const header = { suite: job.suite ?? DEFAULT_SUITE, salt: job.salt };
   const object = sealEnvelope(chunkEnvelope(job), header, plaintext);
   return { object, name: hash('sha256', object, 'buffer') };
 }
 
 /** Opens a whole chunk object: CHUNK_PLAIN_BYTES bytes, padding included; `corrupt` with a sealReason else. */
 export function openChunk(object: Uint8Array, ids: ChunkIds): Buffer {
-  checkChunkHeader(object);
   if (object.length !== CHUNK_OBJECT_BYTES) throw sealError('altered', 'a chunk object is not of its one size');
-  const { opener } = openHeader(chunkEnvelope(ids), object);
+  const opener = openHeader(chunkEnvelope(ids), object);
   return Buffer.concat(openBody(opener, 0, object.subarray(HEADER_BYTES)));
 }
 
@@ -83,7 +73,7 @@ export function openChunk(object: Uint8Array, ids: ChunkIds): Buffer {
  */
 export function openSegments(job: OpenSegments): Buffer[] {
   const suite = job.suite ?? DEFAULT_SUITE;
-  const derived = deriveEnvelope(chunkEnvelope(job), { suite, segmentLog2: SEGMENT_LOG2, salt: job.salt });
+  const derived = deriveEnvelope(chunkEnvelope(job), { suite, salt: job.salt });
   return openBody(new SegmentCipher('chunk', suite, derived), job.firstSegment, job.sealed);
 }
 
@@ -94,7 +84,6 @@ export function openSegments(job: OpenSegments): Buffer[] {
 export function explainFailure(failure: unknown, header: Uint8Array, ids: ChunkIds): unknown {
   if (sealReason(failure) !== 'altered') return failure;
   try {
-    checkChunkHeader(header);
     openHeader(chunkEnvelope(ids), header);
     return failure;
   } catch (better) {
@@ -111,14 +100,6 @@ function chunkEnvelope(ids: ChunkIds): EnvelopeKey {
 export function bundleBinding(libraryId: Uint8Array, bundleId: Uint8Array, number: number): Buffer {
   if (libraryId.length !== ID_BYTES || bundleId.length !== ID_BYTES) throw new RangeError('an id is 16 bytes');
   return Buffer.concat([libraryId, bundleId, u64(number)]);
-}
-
-/** Chunks have segments of one length only. */
-function checkChunkHeader(object: Uint8Array): void {
-  const { segmentLog2 } = parseHeader('chunk', object);
-  if (segmentLog2 !== SEGMENT_LOG2) {
-    throw sealError('unsupported', `a chunk object has segments of 2^${segmentLog2} bytes, not 2^${SEGMENT_LOG2}`);
-  }
 }
 
 function openBody(opener: SegmentCipher, firstSegment: number, sealed: Uint8Array): Buffer[] {

@@ -1,20 +1,26 @@
+import { BaeError } from '../../lib/errors.ts';
 import { sealError } from './fault.ts';
 
 /** The plaintext of tables and manifests: u32 length ‖ JSON ‖ sections ‖ zeros up to a power of two. */
 
 export const MIN_DOCUMENT_BYTES = 4_096;
-/** Padded. A table of 4.7 million chunks still fits. */
-export const MAX_TABLE_BYTES = 268_435_456;
+/** Padded. A table of 2.3 million chunks, 2.2 TiB, still fits. */
+export const MAX_TABLE_BYTES = 134_217_728;
 export const MAX_MANIFEST_BYTES = 16_777_216;
 const LENGTH_BYTES = 4;
 
-/** Frames and pads; RangeError when it would be longer than `maxBytes`. */
+/** Frames and pads; `bad-input` when it would be longer than `maxBytes`. */
 export function encodeDocument(json: unknown, sections: readonly Uint8Array[], maxBytes: number): Buffer {
   const text = Buffer.from(JSON.stringify(json));
   const used = sections.reduce((sum, section) => sum + section.length, LENGTH_BYTES + text.length);
+  if (used > maxBytes) {
+    throw new BaeError(
+      'bad-input',
+      `what is known of this bundle takes ${used} bytes, more than the ${maxBytes} there may be`,
+    );
+  }
   let padded = MIN_DOCUMENT_BYTES;
   while (padded < used) padded *= 2;
-  if (padded > maxBytes) throw new RangeError(`a document of ${padded} bytes, at most ${maxBytes}`);
   const document = Buffer.alloc(padded);
   document.writeUInt32BE(text.length);
   document.set(text, LENGTH_BYTES);

@@ -1,6 +1,17 @@
 import { createCipheriv, createDecipheriv, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { sealError } from './fault.ts';
-import { COMMITMENT_BYTES, HEADER_BYTES, KEY_BYTES, SALT_BYTES, SUITES, type Suite, TAG_BYTES } from './layout.ts';
+import {
+  COMMITMENT_BYTES,
+  HEADER_BYTES,
+  KEY_BYTES,
+  SALT_BYTES,
+  SEALED_SEGMENT_BYTES,
+  SEGMENT_BYTES,
+  SEGMENT_LOG2,
+  SUITES,
+  type Suite,
+  TAG_BYTES,
+} from './layout.ts';
 
 /** The four kinds of sealed bytes: magic (4 ASCII bytes) and label (ASCII, zero-padded to 16 bytes). */
 export const ENVELOPES = {
@@ -20,17 +31,14 @@ export interface EnvelopeKey {
 
 export interface Header {
   readonly suite: Suite;
-  readonly segmentLog2: number;
   readonly salt: Uint8Array;
 }
 
 const VERSION = 1;
 const NONCE_BYTES = 12;
 const LABEL_BYTES = 16;
-/** 2^32 segments of the least length is more than any object has. */
+/** Segment numbers are u32. */
 const MAX_SEGMENTS = 2 ** 32;
-const MIN_SEGMENT_LOG2 = 12;
-const MAX_SEGMENT_LOG2 = 22;
 
 /** ASCII, zero-padded to 16 bytes, so that no label is the start of another. */
 export function labelBytes(label: string): Buffer {
@@ -56,7 +64,7 @@ export function deriveEnvelope(envelope: EnvelopeKey, header: Header): { key: Bu
   bytes.write(magic, 0, 'latin1');
   bytes[4] = VERSION;
   bytes[5] = header.suite;
-  bytes[6] = header.segmentLog2;
+  bytes[6] = SEGMENT_LOG2;
   bytes.set(header.salt, 8);
   const info = Buffer.concat([labelBytes(label), bytes.subarray(0, 8), envelope.binding]);
   const derived = Buffer.from(hkdfSync('sha256', envelope.key, header.salt, info, KEY_BYTES + COMMITMENT_BYTES));
@@ -70,22 +78,22 @@ export function parseHeader(kind: EnvelopeKind, bytes: Uint8Array): Header {
   const magic = String.fromCharCode(...bytes.subarray(0, 4));
   if (magic !== ENVELOPES[kind].magic) throw sealError('altered', `these bytes are not a sealed ${kind}`);
   const [version, suite, segmentLog2, flags] = bytes.subarray(4, 8) as unknown as [number, number, number, number];
-  const known = version === VERSION && Object.hasOwn(SUITES, suite) && flags === 0;
-  if (!known || segmentLog2 < MIN_SEGMENT_LOG2 || segmentLog2 > MAX_SEGMENT_LOG2) {
+  const known = version === VERSION && Object.hasOwn(SUITES, suite) && segmentLog2 === SEGMENT_LOG2;
+  if (!known || flags !== 0) {
     const seen = `version ${version}, suite ${suite}, segments 2^${segmentLog2}, flags ${flags}`;
     throw sealError('unsupported', `a sealed ${kind} is of a format this version does not know (${seen})`);
   }
-  return { suite: suite as Suite, segmentLog2, salt: bytes.subarray(8, 8 + SALT_BYTES) };
+  return { suite: suite as Suite, salt: bytes.subarray(8, 8 + SALT_BYTES) };
 }
 
 /** Derives the object's key and compares the commitment: `corrupt` (wrong-key) when this key did not seal it. */
-export function openHeader(envelope: EnvelopeKey, object: Uint8Array): { opener: SegmentCipher; header: Header } {
+export function openHeader(envelope: EnvelopeKey, object: Uint8Array): SegmentCipher {
   const header = parseHeader(envelope.kind, object);
   const derived = deriveEnvelope(envelope, header);
   if (!timingSafeEqual(derived.header, object.subarray(0, HEADER_BYTES))) {
     throw sealError('wrong-key', `a sealed ${envelope.kind} was sealed with another key or for another place`);
   }
-  return { opener: new SegmentCipher(envelope.kind, header.suite, derived), header };
+  return new SegmentCipher(envelope.kind, header.suite, derived);
 }
 
 /** Seals and opens the segments of one object. A segment is opened whole or not at all. */
@@ -137,19 +145,17 @@ export class SegmentCipher {
   }
 }
 
-/** Seals `plaintext` (at least one byte) whole: header, then segments of 2^segmentLog2 bytes, the last maybe shorter. */
+/** Seals `plaintext` (at least one byte) whole: header, then segments, the last maybe shorter. */
 export function sealEnvelope(envelope: EnvelopeKey, header: Header, plaintext: Uint8Array): Buffer {
-  const segmentBytes = 2 ** header.segmentLog2;
-  const count = Math.ceil(plaintext.length / segmentBytes);
+  const count = Math.ceil(plaintext.length / SEGMENT_BYTES);
   if (count === 0) throw new RangeError('nothing to seal');
   if (count >= MAX_SEGMENTS) throw new RangeError(`${plaintext.length} bytes to seal`);
   const cipher = new SegmentCipher(envelope.kind, header.suite, deriveEnvelope(envelope, header));
   const object = Buffer.allocUnsafeSlow(HEADER_BYTES + plaintext.length + count * TAG_BYTES);
-  let at = object.length;
   object.set(cipher.header, 0);
-  at = HEADER_BYTES;
+  let at = HEADER_BYTES;
   for (let segment = 0; segment < count; segment++) {
-    const part = plaintext.subarray(segment * segmentBytes, (segment + 1) * segmentBytes);
+    const part = plaintext.subarray(segment * SEGMENT_BYTES, (segment + 1) * SEGMENT_BYTES);
     at = cipher.sealInto(object, at, segment, segment === count - 1, part);
   }
   return object;
@@ -157,14 +163,13 @@ export function sealEnvelope(envelope: EnvelopeKey, header: Header, plaintext: U
 
 /** Opens what `sealEnvelope` made; throws `corrupt` before any byte is handed out if any segment is not right. */
 export function openEnvelope(envelope: EnvelopeKey, object: Uint8Array): Buffer {
-  const { opener, header } = openHeader(envelope, object);
-  const sealedSegmentBytes = 2 ** header.segmentLog2 + TAG_BYTES;
+  const opener = openHeader(envelope, object);
   const body = object.subarray(HEADER_BYTES);
-  const count = Math.ceil(body.length / sealedSegmentBytes);
+  const count = Math.ceil(body.length / SEALED_SEGMENT_BYTES);
   if (count === 0) throw sealError('altered', `a sealed ${envelope.kind} is cut short`);
   const parts: Buffer[] = [];
   for (let segment = 0; segment < count; segment++) {
-    const sealed = body.subarray(segment * sealedSegmentBytes, (segment + 1) * sealedSegmentBytes);
+    const sealed = body.subarray(segment * SEALED_SEGMENT_BYTES, (segment + 1) * SEALED_SEGMENT_BYTES);
     parts.push(opener.open(segment, segment === count - 1, sealed));
   }
   return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { decodeDocument, encodeDocument, MAX_MANIFEST_BYTES } from './document.ts';
 import { type EnvelopeKey, openEnvelope, sealEnvelope, u64 } from './envelope.ts';
 import { sealError } from './fault.ts';
-import { DEFAULT_SUITE, HASH_BYTES, ID_BYTES, SEGMENT_LOG2 } from './layout.ts';
+import { DEFAULT_SUITE, HASH_BYTES, ID_BYTES } from './layout.ts';
 import { bundleHandle, type LibraryKeys, type MasterKey, withEachMaster } from './library-keys.ts';
 import { generationNumber, hexBytes, type JsonObject, jsonObject, parseJson } from './schema.ts';
 import { WRAPPED_KEY_BYTES } from './wrap.ts';
@@ -63,7 +63,7 @@ export function sealManifest(keys: LibraryKeys, manifest: Manifest, salt: Uint8A
   };
   const handle = bundleHandle(keys, manifest.bundleId);
   const envelope = manifestEnvelope(keys, keys.master, handle, manifest.generation);
-  const header = { suite: DEFAULT_SUITE, segmentLog2: SEGMENT_LOG2, salt };
+  const header = { suite: DEFAULT_SUITE, salt };
   return sealEnvelope(envelope, header, encodeDocument(json, [], MAX_MANIFEST_BYTES));
 }
 

@@ -1,6 +1,6 @@
 import { bundleBinding } from './chunk-object.ts';
 import { type EnvelopeKey, openEnvelope, sealEnvelope } from './envelope.ts';
-import { DEFAULT_SUITE, SEGMENT_LOG2 } from './layout.ts';
+import { DEFAULT_SUITE } from './layout.ts';
 
 /** Which run of a bundle's stream waits in the spool; `number` is the caller's (a piece's index), fixed for the run. */
 export interface PieceIds {
@@ -18,7 +18,7 @@ export interface SealPiece extends PieceIds {
 
 /** Seals a piece whose chunk cannot close yet, for the local spool: as long as the piece and a little, never uploaded. */
 export function sealPiece(job: SealPiece): Buffer {
-  const header = { suite: DEFAULT_SUITE, segmentLog2: SEGMENT_LOG2, salt: job.salt };
+  const header = { suite: DEFAULT_SUITE, salt: job.salt };
   return sealEnvelope(pieceEnvelope(job), header, job.plaintext);
 }
 

@@ -17,8 +17,8 @@ export const whole = z.number().int().nonnegative();
 export const generationNumber = z.number().int().positive();
 
 /** Any JSON object, kept as it is. */
-export const jsonObject = z.record(z.string(), z.json());
-export type JsonObject = z.infer<typeof jsonObject>;
+export type JsonObject = Readonly<Record<string, unknown>>;
+export const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), z.unknown());
 
 /** Parses JSON text that was authenticated; `corrupt` (altered) when it does not fit, naming the member. */
 export function parseJson<Output>(schema: z.ZodType<Output>, text: string, what: string): Output {

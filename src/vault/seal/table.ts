@@ -4,15 +4,7 @@ import { bundleBinding } from './chunk-object.ts';
 import { decodeDocument, encodeDocument, MAX_TABLE_BYTES } from './document.ts';
 import { type EnvelopeKey, openEnvelope, sealEnvelope } from './envelope.ts';
 import { sealError } from './fault.ts';
-import {
-  CHUNK_PLAIN_BYTES,
-  DEFAULT_SUITE,
-  HASH_BYTES,
-  ID_BYTES,
-  SALT_BYTES,
-  SEGMENT_LOG2,
-  type Suite,
-} from './layout.ts';
+import { CHUNK_PLAIN_BYTES, DEFAULT_SUITE, HASH_BYTES, ID_BYTES, SALT_BYTES, type Suite } from './layout.ts';
 import { generationNumber, hexBytes, parseJson, whole } from './schema.ts';
 
 /** name ‖ salt of one chunk object. */
@@ -113,7 +105,7 @@ export function sealTable(
   };
   const sections = [table.records, ...table.torrents.map((torrent) => torrent.info)];
   const ids = { ...keys, bundleId: table.bundleId, generation: table.generation };
-  const header = { suite: DEFAULT_SUITE, segmentLog2: SEGMENT_LOG2, salt };
+  const header = { suite: DEFAULT_SUITE, salt };
   const object = sealEnvelope(tableEnvelope(ids), header, encodeDocument(json, sections, MAX_TABLE_BYTES));
   return { object, name: hash('sha256', object, 'buffer') };
 }
