@@ -1,4 +1,5 @@
-import type { CacheMode, Database, JsonObject, Schema } from '../db/index.ts';
+import type { Updateable } from 'kysely';
+import type { CacheMode, Database, JsonObject, TorrentsTable } from '../db/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -49,35 +50,23 @@ export class LibraryManager {
   }
 
   /**
-   * Makes the release that a bundle's own names and tags describe, with its album, artist and tracks; returns its id. Safe to
-   * call again: a bundle that has a release keeps it.
+   * Makes the release that a bundle's own names and tags describe, with its album, artist and tracks; gives the bundle's
+   * releases as its manifest keeps them. Safe to call again: a bundle that has a release keeps it.
    */
-  async addProvisionalRelease({ bundle, name, files, tags }: NewRelease): Promise<number> {
+  async addProvisionalRelease({ bundle, name, files, tags }: NewRelease): Promise<readonly JsonObject[]> {
     const described = describeProvisional(name, files, tags);
-    return this.#db
-      .transaction()
-      .execute((transaction) => saveRelease(transaction, bundle, described, this.#clock.now()));
+    await this.#db.transaction().execute((trx) => saveRelease(trx, bundle, described, this.#clock.now()));
+    return this.#describeReleases(bundle);
   }
 
   /** A bundle's releases as its manifest keeps them. */
-  async describeReleases(bundle: number): Promise<JsonObject[]> {
+  async #describeReleases(bundle: number): Promise<JsonObject[]> {
     const releases = await releasesOnBundles(this.#db, [bundle]);
     const described: JsonObject[] = [];
     for (const { id, title, artist, year, isProvisional } of releases) {
       described.push({ title, artist, year, provisional: isProvisional, tracks: (await this.#tracks(id)).map(asJson) });
     }
     return described;
-  }
-
-  /** Takes a torrent whose content is committed into the library. Safe to call again; then only `isSeeding` is saved. */
-  async completeTorrent(torrentId: number, isSeeding: boolean): Promise<void> {
-    const row = await this.#db
-      .selectFrom('torrents')
-      .select('completed_at')
-      .where('id', '=', torrentId)
-      .executeTakeFirst();
-    if (row === undefined) throw noTorrent();
-    await this.#update(torrentId, { completed_at: row.completed_at ?? this.#clock.now(), is_seeding: isSeeding });
   }
 
   /** The library's torrents, by ascending id. */
@@ -137,9 +126,12 @@ export class LibraryManager {
   }
 
   async #update(torrentId: number, values: TorrentUpdate): Promise<void> {
-    let query = this.#db.updateTable('torrents').set(values).where('id', '=', torrentId);
-    if (values.completed_at === undefined) query = query.where('completed_at', 'is not', null);
-    const { numUpdatedRows } = await query.executeTakeFirst();
+    const { numUpdatedRows } = await this.#db
+      .updateTable('torrents')
+      .set(values)
+      .where('id', '=', torrentId)
+      .where('completed_at', 'is not', null)
+      .executeTakeFirst();
     if (numUpdatedRows === 0n) throw noTorrent();
   }
 
@@ -162,12 +154,7 @@ export class LibraryManager {
   }
 }
 
-type TorrentUpdate = Partial<{
-  completed_at: number;
-  is_seeding: boolean;
-  cache_mode: Schema['torrents']['cache_mode']['__update__'];
-  error: string | null;
-}>;
+type TorrentUpdate = Pick<Updateable<TorrentsTable>, 'is_seeding' | 'cache_mode' | 'error'>;
 
 function asJson({ disc, track, title, artist, durationMs, fileIndex }: ProvisionalTrack): JsonObject {
   return { disc, track, title, artist, durationMs, fileIndex };
