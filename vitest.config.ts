@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 // unit: pure and small, part of `./bae check`. system: real programs, part of `npm test`. soak: `npm run soak`.
 export default defineConfig({
   test: {
+    slowTestThreshold: 2_000,
     projects: [
       {
         test: {

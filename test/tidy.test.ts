@@ -3,8 +3,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { type Facts, factsOf } from './tidy/facts.ts';
-import type { Guard, Rooms } from './tidy/rules.ts';
-import { careProblems, guardProblems, importProblems, lengthProblems, wordProblems } from './tidy/rules.ts';
+import type { Guard, Repository, Rooms } from './tidy/rules.ts';
+import {
+  careProblems,
+  guardProblems,
+  importProblems,
+  lengthProblems,
+  loadsVitest,
+  wordProblems,
+} from './tidy/rules.ts';
 
 // Each room and the rooms it may import (`import type` from a ports.ts is allowed everywhere). lib has no door of its own.
 const BELOW_APP: Rooms = {
@@ -99,9 +106,13 @@ const texts = new Map(listed().map((path) => [path, readFileSync(ROOT + path, 'u
 const sources = [...texts]
   .filter(([path]) => /^(src|test|tools|bench|web)\/.*\.tsx?$/.test(path))
   .map(([path, text]) => factsOf(path, text));
-const dependencies = Object.keys(JSON.parse(texts.get('package.json') ?? '{}').dependencies);
+const repository: Repository = {
+  rooms: ROOMS,
+  dependencies: Object.keys(JSON.parse(texts.get('package.json') ?? '{}').dependencies),
+  tests: sources.filter(loadsVitest).map((facts) => facts.path),
+};
 
-const imports = (facts: Facts) => importProblems(facts, ROOMS, dependencies);
+const imports = (facts: Facts) => importProblems(facts, repository);
 const guards = (facts: Facts) => guardProblems(facts, ADAPTERS[facts.path] ?? []);
 
 describe('the repository is tidy', () => {
@@ -138,12 +149,22 @@ describe('the import table', () => {
     ['src/other/a.ts', '', 'lies in no room'],
     ['src/vault/a.ts', "import { x } from '../../test/parts/s3.ts';", 'outside src/'],
     ['src/vault/a.ts', "import { x } from './a.test.ts';", 'is a test'],
+    ['src/vault/a.ts', "import { x } from '../../test/tidy/facts.ts';", 'outside src/'],
     ['src/vault/a.ts', "import { x } from 'vite';", "not among package.json's dependencies"],
     ['test/system/a.test.ts', "import { x } from '../../src/vault/pieces.ts';", 'past the door of vault'],
     ['web/a.tsx', "import type { X } from '../src/vault/index.ts';", 'web may import types of http'],
     ['web/a.tsx', "import { x } from '../src/http/index.ts';", 'web may import types of http'],
   ];
   it.each(bad)('%s: %s', (path, text, problem) => expect(count(imports, path, text)).toContain(problem));
+
+  it('a suite that loads vitest is for tests', () => {
+    const suite = { ...repository, tests: ['src/vault/suite.ts'] };
+    const text = "import { x } from './suite.ts';";
+    expect(importProblems(factsOf('src/vault/a.ts', text), suite)).toHaveLength(1);
+    expect(importProblems(factsOf('src/vault/a.test.ts', text), suite)).toEqual([]);
+    expect(loadsVitest(factsOf('a.ts', "import { it } from 'vitest';"))).toBe(true);
+    expect(loadsVitest(factsOf('a.ts', "import type { it } from 'vitest';"))).toBe(false);
+  });
 
   const good: [string, string][] = [
     ['src/vault/a.ts', "import type { X } from '../torrent/ports.ts';\nimport { y } from './b.ts';"],

@@ -17,12 +17,26 @@ const GUARDS: Readonly<Record<Guard, RegExp>> = {
   random: /^(Math\.random|(node:crypto|crypto)\.(random\w+|getRandomValues|generateKey\w*))$/,
 };
 
+/** What the import rules need to know of the whole repository. */
+export interface Repository {
+  readonly rooms: Rooms;
+  /** Packages that src/ may import. */
+  readonly dependencies: readonly string[];
+  /** Paths of the files that load vitest. */
+  readonly tests: readonly string[];
+}
+
 const FILE_LINES = 300;
 const FUNCTION_LINES = 60;
 
-/** Tests, and the suites they share: files ending in .test.ts or importing vitest. */
+/** Tests, and the suites they share, which may get vitest as an argument: files ending in .test.ts or naming vitest. */
 export function isTest(facts: Facts): boolean {
   return /\.test\.tsx?$/.test(facts.path) || facts.imports.some((one) => one.specifier === 'vitest');
+}
+
+/** Whether a file loads vitest, so that only tests can import it. */
+export function loadsVitest(facts: Facts): boolean {
+  return facts.imports.some((one) => one.specifier === 'vitest' && !one.typeOnly);
 }
 
 /** The room a path under src/ lies in: the longest match; undefined outside src/. */
@@ -34,14 +48,14 @@ export function roomOf(path: string, rooms: Rooms): string | undefined {
 }
 
 /** The import table and the doors: what this file imports that its room may not, or past another room's index.ts. */
-export function importProblems(facts: Facts, rooms: Rooms, dependencies: readonly string[]): string[] {
-  const from = roomOf(facts.path, rooms);
+export function importProblems(facts: Facts, repository: Repository): string[] {
+  const from = roomOf(facts.path, repository.rooms);
   const problems: string[] = [];
   if (facts.path.startsWith('src/') && from === undefined) problems.push(`${facts.path}: lies in no room of the table`);
   for (const one of facts.imports) {
     const problem = one.specifier.startsWith('.')
-      ? innerProblem(facts, from, one, rooms)
-      : outerProblem(facts, one, dependencies);
+      ? innerProblem(facts, from, one, repository)
+      : outerProblem(facts, one, repository.dependencies);
     if (problem !== undefined) problems.push(`${facts.path}:${one.line}: ${problem}`);
   }
   return problems;
@@ -62,7 +76,7 @@ function innerProblem(
   facts: Facts,
   from: string | undefined,
   one: Facts['imports'][number],
-  rooms: Rooms,
+  { rooms, tests }: Repository,
 ): string | undefined {
   const target = posix.join(posix.dirname(facts.path), one.specifier);
   if (!target.startsWith('src/')) {
@@ -70,7 +84,7 @@ function innerProblem(
   }
   const to = roomOf(target, rooms);
   if (to === undefined) return `${target} lies in no room of the table`;
-  if (/\.test\.ts$/.test(target)) return `${target} is a test`;
+  if (target.endsWith('.test.ts') || (tests.includes(target) && !isTest(facts))) return `${target} is a test`;
   if (to === from) return undefined;
   if (one.typeOnly && target === `src/${to}/ports.ts`) return undefined;
   const isDoor = target === `src/${to}/index.ts` || to.endsWith('.ts') || to === 'lib';
