@@ -66,6 +66,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   'src/vault/store/memory.ts': ['timers'],
 
   // vault/cache
+  'src/vault/cache/files.ts': ['fs'],
 
   // vault/seal
   'src/vault/seal/file-range.ts': ['fs'],

@@ -4,7 +4,7 @@ export interface ChunkKey {
   index: number;
 }
 
-/** A cached object that stays on disk, whole and unchanged, until released. */
+/** A cached object that stays on disk, whole and unchanged, until released or dropped. */
 export interface HeldObject {
   /** The sealed object's file, for the seal worker to read itself. */
   readonly path: string;
@@ -36,7 +36,10 @@ export interface DiskCache {
   add(key: ChunkKey, object: Buffer): Promise<boolean>;
   /** Like add, by moving a finished spool file. True: the file is the cache's or gone; false: it is still the caller's. */
   adopt(key: ChunkKey, spoolPath: string): Promise<boolean>;
-  /** Forgets one object (it was rotten, or its bundle goes); pins stay and want it fetched again. */
+  /**
+   * Forgets one object (it was rotten, or its bundle goes), held or not: who opens its path later finds nothing, or a fresh
+   * object. Pins stay and want it fetched again. Never rejects: a disk that refuses is logged.
+   */
   drop(key: ChunkKey): Promise<void>;
   /** Forgets all objects of a bundle. */
   dropBundle(bundle: number): Promise<void>;
@@ -51,7 +54,7 @@ export interface DiskCache {
   pinned(owner: PinOwner): ChunkKey[];
   /** Bytes of one bundle that are cached. */
   cachedBytes(bundle: number): number;
-  /** Waits for what is under way. Calls after it are refused. */
+  /** Waits for what is under way; afterwards add and adopt give false. */
   close(): Promise<void>;
 }
 
