@@ -8,6 +8,7 @@ export {
   UdpTracker,
 } from './discovery/index.ts';
 export {
+  formatHostPort,
   formatMagnet,
   type HostPort,
   type Info,

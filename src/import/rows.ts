@@ -1,0 +1,187 @@
+import type { Selectable, Updateable } from 'kysely';
+import type { Database, ImportState, ImportsTable } from '../db/index.ts';
+import { isUniqueViolation } from '../db/index.ts';
+import type { Clock } from '../lib/clock.ts';
+import { BaeError } from '../lib/errors.ts';
+import { type Info, parseInfo } from '../torrent/index.ts';
+
+export type ImportRow = Selectable<ImportsTable>;
+
+/** Imports shown at once, the newest first. */
+const SHOWN = 1_000;
+
+export interface NewRow {
+  readonly infoHash: Buffer;
+  readonly name: string | null;
+  readonly magnet: string | null;
+  readonly trackers: readonly (readonly string[])[];
+  readonly info: Info | null;
+  readonly peers: readonly string[];
+  readonly asIs: boolean;
+}
+
+/** The table `imports` and what an import writes of its torrent. */
+export class ImportRows {
+  readonly #database: Database;
+  readonly #clock: Clock;
+
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /** The import of this info-hash that is neither done nor cancelled. */
+  async live(infoHash: Buffer): Promise<ImportRow | null> {
+    const row = await this.#database.db
+      .selectFrom('imports')
+      .selectAll()
+      .where('info_hash', '=', infoHash)
+      .where('state', 'not in', ['done', 'cancelled'])
+      .executeTakeFirst();
+    return row ?? null;
+  }
+
+  /** The whole torrent of this info-hash in the library; null if there is none. */
+  async inLibrary(infoHash: Buffer): Promise<number | null> {
+    const row = await this.#database.db
+      .selectFrom('torrents')
+      .select('id')
+      .where('info_hash', '=', infoHash)
+      .where('completed_at', 'is not', null)
+      .executeTakeFirst();
+    return row?.id ?? null;
+  }
+
+  async get(id: number): Promise<ImportRow> {
+    const row = await this.#database.db.selectFrom('imports').selectAll().where('id', '=', id).executeTakeFirst();
+    if (row === undefined) throw new BaeError('not-found', `There is no import i${id}.`);
+    return row;
+  }
+
+  list(): Promise<ImportRow[]> {
+    return this.#database.db.selectFrom('imports').selectAll().orderBy('id', 'desc').limit(SHOWN).execute();
+  }
+
+  unfinished(): Promise<ImportRow[]> {
+    return this.#database.db
+      .selectFrom('imports')
+      .selectAll()
+      .where('state', 'not in', ['done', 'cancelled', 'failed'])
+      .orderBy('id')
+      .execute();
+  }
+
+  /** A new job; null when another one of the same info-hash was quicker. */
+  async insert(row: NewRow): Promise<ImportRow | null> {
+    const now = this.#clock.now();
+    try {
+      return await this.#database.db.transaction().execute(async (tx) => {
+        const inserted = await tx
+          .insertInto('imports')
+          .values({
+            info_hash: row.infoHash,
+            name: row.name,
+            source: row.magnet === null ? 'torrent' : 'magnet',
+            magnet: row.magnet,
+            state: 'queued',
+            is_retryable: false,
+            peers_json: row.peers,
+            options_json: { asIs: row.asIs },
+            created_at: now,
+            updated_at: now,
+          })
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        if (row.info === null) return inserted;
+        const torrent = await insertTorrent(tx, row.info, row.trackers, now);
+        await tx.updateTable('imports').set({ torrent_id: torrent }).where('id', '=', inserted.id).execute();
+        return { ...inserted, torrent_id: torrent };
+      });
+    } catch (error) {
+      if (isUniqueViolation(error)) return null;
+      throw error;
+    }
+  }
+
+  async update(id: number, change: Updateable<ImportsTable>): Promise<void> {
+    await this.#database.db
+      .updateTable('imports')
+      .set({ ...change, updated_at: this.#clock.now() })
+      .where('id', '=', id)
+      .execute();
+  }
+
+  /** A magnet's metadata came: its torrent begins to exist. Again: the one that is there. */
+  async addTorrent(importId: number, info: Info, trackers: readonly (readonly string[])[]): Promise<number> {
+    const now = this.#clock.now();
+    return this.#database.db.transaction().execute(async (tx) => {
+      const torrent = await insertTorrent(tx, info, trackers, now);
+      const change = { torrent_id: torrent, name: info.name, updated_at: now };
+      await tx.updateTable('imports').set(change).where('id', '=', importId).execute();
+      return torrent;
+    });
+  }
+
+  async torrent(id: number) {
+    const row = await this.#database.db
+      .selectFrom('torrents')
+      .innerJoin('torrent_metainfo', 'torrent_metainfo.torrent_id', 'torrents.id')
+      .select([
+        'torrents.trackers_json',
+        'torrents.uploaded_bytes',
+        'torrents.downloaded_bytes',
+        'torrent_metainfo.info',
+      ])
+      .where('torrents.id', '=', id)
+      .executeTakeFirst();
+    if (row === undefined) throw new BaeError('missing', `The metadata of torrent t${id} is gone from the database.`);
+    return { ...row, info: parseInfo(row.info) };
+  }
+
+  /** The import's end: the torrent is whole and in the store. */
+  async finish(importId: number, torrentId: number, identification: ImportRow['identification']): Promise<void> {
+    const now = this.#clock.now();
+    await this.#database.db.transaction().execute(async (tx) => {
+      await tx.updateTable('torrents').set({ completed_at: now }).where('id', '=', torrentId).execute();
+      const change = { state: 'done' as ImportState, identification, progress: 1, reason: null, updated_at: now };
+      await tx.updateTable('imports').set(change).where('id', '=', importId).execute();
+    });
+  }
+
+  /** The cancelled import's end: its torrent goes with it. */
+  async forget(importId: number, torrentId: number | null): Promise<void> {
+    await this.#database.db.transaction().execute(async (tx) => {
+      const change = { state: 'cancelled' as ImportState, torrent_id: null, bundle: null, reason: null };
+      await tx
+        .updateTable('imports')
+        .set({ ...change, updated_at: this.#clock.now() })
+        .where('id', '=', importId)
+        .execute();
+      if (torrentId !== null) await tx.deleteFrom('torrents').where('id', '=', torrentId).execute();
+    });
+  }
+}
+
+type Transaction = Parameters<Parameters<ReturnType<Database['db']['transaction']>['execute']>[0]>[0];
+
+async function insertTorrent(tx: Transaction, info: Info, trackers: readonly (readonly string[])[], now: number) {
+  const there = await tx.selectFrom('torrents').select('id').where('info_hash', '=', info.infoHash).executeTakeFirst();
+  if (there !== undefined) return there.id;
+  const { id } = await tx
+    .insertInto('torrents')
+    .values({
+      info_hash: info.infoHash,
+      name: info.name,
+      total_length: info.totalLength,
+      piece_length: info.pieceLength,
+      piece_count: info.pieceCount,
+      is_private: info.isPrivate,
+      is_seeding: true,
+      trackers_json: trackers,
+      added_at: now,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await tx.insertInto('torrent_metainfo').values({ torrent_id: id, info: info.rawInfo }).execute();
+  return id;
+}
