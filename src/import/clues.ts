@@ -1,4 +1,4 @@
-import type { Info } from '../torrent/index.ts';
+import type { Info, Priorities } from '../torrent/index.ts';
 import type { ByteRange } from '../torrent/ports.ts';
 
 /** Files that tell which record this is. */
@@ -20,4 +20,10 @@ export function clueRanges(info: Info): ByteRange[] {
     })
     .slice(0, CLUES)
     .map(({ offset, length }) => ({ offset, length }));
+}
+
+/** The clues' pieces before everything else, which waits; a torrent without clues has nothing to wait for. */
+export function cluesFirst(info: Info): Priorities {
+  const ranges = clueRanges(info).map((range) => ({ ...range, priority: 'high' as const }));
+  return { ranges, rest: ranges.length === 0 ? 'normal' : 'skip' };
 }

@@ -1,12 +1,11 @@
 import type { ImportState } from '../db/index.ts';
-import type { Timer } from '../lib/clock.ts';
 import { BaeError, errorKind, errorMessage } from '../lib/errors.ts';
 import { type Info, parseHostPort, parseInfo, parseMagnet, type TorrentSession } from '../torrent/index.ts';
-import { clueRanges } from './clues.ts';
+import { clueRanges, cluesFirst } from './clues.ts';
 import type { ImportOptions } from './ports.ts';
 import type { ImportRow, ImportRows } from './rows.ts';
+import { Watch } from './watch.ts';
 
-const LOOK_MILLISECONDS = 1_000;
 /** Progress is saved no more often than this. */
 const SAVE_MILLISECONDS = 5_000;
 /** Clues that do not come for so long no longer hold the rest back. */
@@ -23,17 +22,23 @@ export class Job {
   #row: ImportRow;
   #session: TorrentSession | null = null;
   #end: End | null = null;
-  #check: (() => void) | null = null;
   #fault: Error | null = null;
   #busyAt: number;
   #savedAt = 0;
   #running: Promise<void> | null = null;
+  readonly #watch: Watch;
 
   constructor(row: ImportRow, rows: ImportRows, options: ImportOptions) {
     this.#row = row;
     this.#rows = rows;
     this.#options = options;
     this.#busyAt = options.clock.now();
+    const guard = () => {
+      this.#throwIfEnded();
+      this.#throwIfFaulty();
+      this.#throwIfStalled();
+    };
+    this.#watch = new Watch(options.clock, guard, () => this.#saveProgress());
   }
 
   get row(): ImportRow {
@@ -60,7 +65,7 @@ export class Job {
   async end(how: End): Promise<void> {
     this.#end ??= how;
     this.#abort.abort(new BaeError('cancelled', 'The import was called off.'));
-    this.#check?.();
+    this.#watch.look();
     await this.run();
   }
 
@@ -149,10 +154,10 @@ export class Job {
         } catch (error) {
           wrong = error as Error;
         }
-        this.#check?.();
+        this.#watch.look();
       },
     };
-    await this.#until(() => {
+    await this.#watch.until(() => {
       if (wrong !== null) throw wrong;
       return found !== null;
     });
@@ -186,12 +191,12 @@ export class Job {
       downloadedBytes: torrent?.downloaded_bytes ?? 0,
       ...(info === null ? {} : { priorities: cluesFirst(info) }),
       listener: {
-        onPiece: () => this.#check?.(),
-        onWanted: () => this.#check?.(),
-        onComplete: () => this.#check?.(),
+        onPiece: () => this.#watch.look(),
+        onWanted: () => this.#watch.look(),
+        onComplete: () => this.#watch.look(),
         onError: (error) => {
           this.#fault = error;
-          this.#check?.();
+          this.#watch.look();
         },
       },
     });
@@ -207,7 +212,7 @@ export class Job {
     if (clues.length > 0) {
       await this.#set('clues');
       const begun = this.#options.clock.now();
-      await this.#until(() => {
+      await this.#watch.until(() => {
         const last = Math.max(begun, torrent.stats().lastProgressAt);
         if (this.#options.clock.now() - last > CLUE_PATIENCE_MILLISECONDS) return true;
         return torrent.handle !== null && clues.every((range) => torrent.hasRange(range));
@@ -215,7 +220,7 @@ export class Job {
     }
     torrent.setPriorities({ ranges: [], rest: 'normal' });
     await this.#set('downloading');
-    await this.#until(() => torrent.handle !== null && torrent.left === 0);
+    await this.#watch.until(() => torrent.handle !== null && torrent.left === 0);
   }
 
   async #commit(info: Info): Promise<void> {
@@ -251,33 +256,6 @@ export class Job {
 
   #throwIfEnded(): void {
     if (this.#end !== null) throw this.#abort.signal.reason;
-  }
-
-  /** Waits for a condition, looked at with every event and every second; rejects when called off, failed or stalled. */
-  async #until(condition: () => boolean): Promise<void> {
-    let timer: Timer | null = null;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.#check = () => {
-          try {
-            this.#throwIfEnded();
-            this.#throwIfFaulty();
-            if (condition()) resolve();
-            else this.#throwIfStalled();
-          } catch (error) {
-            reject(error);
-          }
-        };
-        timer = this.#options.clock.every(LOOK_MILLISECONDS, () => {
-          this.#check?.();
-          this.#saveProgress();
-        });
-        this.#check();
-      });
-    } finally {
-      this.#check = null;
-      (timer as Timer | null)?.cancel();
-    }
   }
 
   /** What the engine can try again by itself is not the end of an import. */
@@ -320,9 +298,4 @@ interface Beginning {
   readonly trackers: readonly (readonly string[])[];
   readonly announces: Awaited<ReturnType<ImportOptions['savedAnnounces']>>;
   readonly torrent: { readonly uploaded_bytes: number; readonly downloaded_bytes: number } | null;
-}
-
-function cluesFirst(info: Info) {
-  const ranges = clueRanges(info).map((range) => ({ ...range, priority: 'high' as const }));
-  return { ranges, rest: ranges.length === 0 ? ('normal' as const) : ('skip' as const) };
 }
