@@ -1,2 +1,2 @@
 export { ImportManager } from './manager.ts';
-export type { ImportOptions, ImportRequest, ImportSnapshot, Librarian } from './ports.ts';
+export type { ImportOptions, ImportRequest, ImportSnapshot } from './ports.ts';

@@ -1,6 +1,13 @@
 import type { ImportState } from '../db/index.ts';
 import { BaeError, errorKind, errorMessage } from '../lib/errors.ts';
-import { type Info, parseHostPort, parseInfo, parseMagnet, type TorrentSession } from '../torrent/index.ts';
+import {
+  type BeginSpec,
+  type Info,
+  parseHostPort,
+  parseInfo,
+  parseMagnet,
+  type TorrentSession,
+} from '../torrent/index.ts';
 import { clueRanges, cluesFirst } from './clues.ts';
 import type { ImportOptions } from './ports.ts';
 import type { ImportRow, ImportRows } from './rows.ts';
@@ -134,7 +141,9 @@ export class Job {
         id: this.#row.torrent_id,
         trackers: torrent.trackers_json,
         announces,
-        torrent,
+        uploadedBytes: torrent.uploaded_bytes,
+        downloadedBytes: torrent.downloaded_bytes,
+        priorities: cluesFirst(torrent.info),
       });
       return torrent.info;
     }
@@ -143,7 +152,7 @@ export class Job {
     this.#throwIfEnded();
     let found: Info | null = null;
     let wrong: Error | null = null;
-    this.#begin({ info: null, id: null, trackers: magnet.trackers, announces: null, torrent: null });
+    this.#begin({ info: null, id: null, trackers: magnet.trackers, announces: null });
     const session = this.#session as TorrentSession;
     session.torrent.addPeers(magnet.peers, 'hand');
     session.listener = {
@@ -178,18 +187,11 @@ export class Job {
     this.#row = { ...this.#row, bundle };
   }
 
-  #begin(from: Beginning): void {
-    const { info, id, trackers, announces, torrent } = from;
+  #begin(spec: Omit<BeginSpec, 'infoHash' | 'mode' | 'listener'>): void {
     this.#session = this.#options.sessions.begin({
+      ...spec,
       infoHash: this.#row.info_hash,
-      id,
-      info,
       mode: 'download',
-      trackers,
-      announces,
-      uploadedBytes: torrent?.uploaded_bytes ?? 0,
-      downloadedBytes: torrent?.downloaded_bytes ?? 0,
-      ...(info === null ? {} : { priorities: cluesFirst(info) }),
       listener: {
         onPiece: () => this.#watch.look(),
         onWanted: () => this.#watch.look(),
@@ -228,7 +230,9 @@ export class Job {
     const bundle = this.#row.bundle as number;
     await this.#set('committing', { progress: 1 });
     const files = info.files.map(({ path, length, isPad }) => ({ path, length, pad: isPad }));
-    const releases = await this.#options.librarian.addProvisionalRelease({ bundle, name: info.name, files });
+    await this.#rows.addFiles(bundle, files);
+    await this.#options.library.addProvisionalRelease({ bundle, name: info.name, files });
+    const releases = await this.#options.library.describeReleases(bundle);
     const torrent = await this.#rows.torrent(torrentId);
     const settings = {
       infoHash: info.infoHash.toString('hex'),
@@ -290,12 +294,4 @@ export class Job {
       this.#options.log.warn('progress could not be saved', { kind: errorKind(error), reason: errorMessage(error) });
     });
   }
-}
-
-interface Beginning {
-  readonly info: Info | null;
-  readonly id: number | null;
-  readonly trackers: readonly (readonly string[])[];
-  readonly announces: Awaited<ReturnType<ImportOptions['savedAnnounces']>>;
-  readonly torrent: { readonly uploaded_bytes: number; readonly downloaded_bytes: number } | null;
 }

@@ -1,18 +1,9 @@
-import type { IdentificationState, ImportState } from '../db/index.ts';
+import type { Database, IdentificationState, ImportState } from '../db/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { LibraryManager } from '../library/index.ts';
 import type { HostPort, SavedAnnounces, Sessions, TorrentSession } from '../torrent/index.ts';
 import type { Vault } from '../vault/index.ts';
-
-/** What the library makes of content before anybody has identified it. */
-export interface Librarian {
-  /** Makes, or finds again, the release of a bundle from its own names; gives what the manifest keeps of it. */
-  addProvisionalRelease(content: {
-    readonly bundle: number;
-    readonly name: string;
-    readonly files: readonly { readonly path: readonly string[]; readonly length: number }[];
-  }): Promise<readonly Readonly<Record<string, unknown>>[]>;
-}
 
 export interface ImportSettings {
   /** An import without progress for so long, while nothing of ours holds it up, has failed. */
@@ -20,10 +11,10 @@ export interface ImportSettings {
 }
 
 export interface ImportOptions {
-  readonly database: import('../db/index.ts').Database;
+  readonly database: Database;
   readonly vault: Vault;
   readonly sessions: Sessions;
-  readonly librarian: Librarian;
+  readonly library: LibraryManager;
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: ImportSettings;

@@ -4,11 +4,14 @@ import { isUniqueViolation } from '../db/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 import { type Info, parseInfo } from '../torrent/index.ts';
+import type { BundleFile } from '../vault/index.ts';
 
 export type ImportRow = Selectable<ImportsTable>;
 
 /** Imports shown at once, the newest first. */
 const SHOWN = 1_000;
+/** Rows of one insert: SQLite takes 32,766 values a query, PostgreSQL 65,535. */
+const ROWS_A_QUERY = 1_000;
 
 export interface NewRow {
   readonly infoHash: Buffer;
@@ -136,6 +139,26 @@ export class ImportRows {
       .executeTakeFirst();
     if (row === undefined) throw new BaeError('missing', `The metadata of torrent t${id} is gone from the database.`);
     return { ...row, info: parseInfo(row.info) };
+  }
+
+  /** The bundle's file table; again: as it is. */
+  async addFiles(bundle: number, files: readonly BundleFile[]): Promise<void> {
+    let offset = 0;
+    const rows = files.map(({ path, length, pad }, index) => {
+      const row = { bundle, file_index: index, path_json: path, length, byte_offset: offset, is_pad: pad === true };
+      offset += length;
+      return row;
+    });
+    await this.#database.db.transaction().execute(async (tx) => {
+      for (let at = 0; at < rows.length; at += ROWS_A_QUERY) {
+        const some = rows.slice(at, at + ROWS_A_QUERY);
+        await tx
+          .insertInto('files')
+          .values(some)
+          .onConflict((conflict) => conflict.doNothing())
+          .execute();
+      }
+    });
   }
 
   /** The import's end: the torrent is whole and in the store. */
