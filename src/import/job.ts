@@ -231,8 +231,7 @@ export class Job {
     await this.#set('committing', { progress: 1 });
     const files = info.files.map(({ path, length, isPad }) => ({ path, length, pad: isPad }));
     await this.#rows.addFiles(bundle, files);
-    await this.#options.library.addProvisionalRelease({ bundle, name: info.name, files });
-    const releases = await this.#options.library.describeReleases(bundle);
+    const releases = await this.#options.library.addProvisionalRelease({ bundle, name: info.name, files });
     const torrent = await this.#rows.torrent(torrentId);
     const settings = {
       infoHash: info.infoHash.toString('hex'),
