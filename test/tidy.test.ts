@@ -9,6 +9,7 @@ import {
   guardProblems,
   importProblems,
   lengthProblems,
+  linkProblems,
   loadsVitest,
   wordProblems,
 } from './tidy/rules.ts';
@@ -127,6 +128,23 @@ describe('the repository is tidy', () => {
   it('no text holds unfinished work, silenced checks, machine paths or registry hosts', () => {
     expect([...texts].flatMap(([path, text]) => wordProblems(path, text))).toEqual([]);
   });
+});
+
+const pages = [...texts].filter(([path]) => path.endsWith('.md'));
+const links = (path: string, text: string) =>
+  linkProblems(
+    path,
+    text,
+    (target) => existsSync(ROOT + target),
+    pages.map(([page]) => page),
+  );
+
+it('links of pages lead somewhere, and indexes are complete', () => {
+  expect(pages.flatMap(([path, text]) => links(path, text))).toEqual([]);
+  expect(links('a.md', 'see [b](docs/nowhere.md#x)')).toHaveLength(1);
+  expect(links('docs/decisions/README.md', '[0001](0001-own-engine.md)')).toContain(
+    'docs/decisions/README.md: does not list docs/decisions/0002-own-launcher.md',
+  );
 });
 
 // Each rule is shown to fail: [file, text, what the rule says].

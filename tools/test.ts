@@ -30,7 +30,7 @@ async function runTests(step: Step, folder: string, limitMilliseconds: number): 
 async function main(folder: string): Promise<number> {
   say('== programs');
   const missing = await ensureParts();
-  for (const what of missing) say(`missing: ${what}`);
+  for (const what of missing) say(what);
 
   say('== types, style');
   const wrong = (await runLane(TYPES, WEB_TYPES, STYLE)).filter((outcome) => !outcome.ok);
@@ -45,7 +45,7 @@ async function main(folder: string): Promise<number> {
   const skipped = counts.flatMap((count) => count.skipped);
   for (const name of skipped) say(`skipped, which is a failure here: ${name}`);
   for (const { step } of wrong) say(`failed: ${step.name} (see above)`);
-  for (const what of missing) say(`failed: missing ${what}`);
+  for (const what of missing) say(`failed: ${what}`);
   const passed = counts.reduce((sum, count) => sum + count.passed, 0);
   const failed = counts.reduce((sum, count) => sum + count.failed, skipped.length + wrong.length + missing.length);
   say(`${passed} passed, ${failed} failed`);

@@ -152,3 +152,18 @@ export function wordProblems(path: string, text: string): string[] {
   });
   return problems;
 }
+
+/** Links of a Markdown page to files that are not there; and, in an index, pages of its folder that it does not link. */
+export function linkProblems(path: string, text: string, exists: (path: string) => boolean, pages: string[]): string[] {
+  const folder = posix.dirname(path);
+  const targets = [...text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].flatMap(([, target = '']) =>
+    /^[a-z]+:/.test(target) ? [] : [posix.join(folder, target)],
+  );
+  const unlisted = /\/README\.md$/.test(path)
+    ? pages.filter((page) => page !== path && posix.dirname(page) === folder && !targets.includes(page))
+    : [];
+  return [
+    ...targets.filter((target) => !exists(target)).map((target) => `${path}: links ${target}, which is not there`),
+    ...unlisted.map((page) => `${path}: does not list ${page}`),
+  ];
+}
