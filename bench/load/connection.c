@@ -1,0 +1,233 @@
+/* The downloading side of one connection: BEP 3 with the fast extension (BEP 6). */
+#define _GNU_SOURCE
+#include "connection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+  PIECE_HEADER = 13,    /* length, id, index, begin */
+  SAMPLE_EVERY = 256,   /* blocks */
+  TURN = 64,            /* blocks read from one connection before the next gets its turn */
+  MAX_MESSAGE = 1 << 22 /* bytes; a bitfield of a huge torrent is the longest that may come */
+};
+
+enum { CHOKE = 0, UNCHOKE = 1, INTERESTED = 2, ASK = 6, PIECE = 7, HAVE_NONE = 15, REJECT = 16 };
+
+Plan plan;
+Tally tally;
+static uint64_t random_state = 0x9e3779b97f4a7c15u;
+
+uint64_t random_u64(void) { /* xorshift64 */
+  random_state ^= random_state << 13;
+  random_state ^= random_state >> 7;
+  random_state ^= random_state << 17;
+  return random_state;
+}
+
+static uint32_t get32(const uint8_t *p) {
+  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void put32(uint8_t *p, uint32_t value) {
+  for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static uint64_t length_of_piece(uint64_t piece) {
+  return piece + 1 < plan.piece_count ? plan.piece_length : plan.total_length - piece * plan.piece_length;
+}
+
+static uint32_t length_of_block(uint64_t piece, uint64_t begin) {
+  uint64_t rest = length_of_piece(piece) - begin;
+  return rest < BLOCK ? (uint32_t)rest : BLOCK;
+}
+
+static void die(Connection *c) {
+  if (c->dead) return;
+  c->dead = true;
+  tally.closed++;
+  close(c->fd);
+}
+
+void flush(Connection *c) {
+  while (c->out_sent < c->out_have) {
+    ssize_t n = send(c->fd, c->out + c->out_sent, c->out_have - c->out_sent, MSG_NOSIGNAL);
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) {
+      die(c);
+      return;
+    }
+    c->out_sent += (size_t)n;
+  }
+  c->out_have = c->out_sent = 0;
+}
+
+static void next_block(Connection *c, uint32_t *piece, uint32_t *begin) {
+  if (!plan.in_order) {
+    *piece = (uint32_t)(random_u64() % plan.piece_count);
+    *begin = (uint32_t)(random_u64() % ((length_of_piece(*piece) + BLOCK - 1) / BLOCK)) * BLOCK;
+    return;
+  }
+  *piece = c->next_piece;
+  *begin = c->next_begin;
+  c->next_begin += BLOCK;
+  if (c->next_begin >= length_of_piece(c->next_piece)) {
+    c->next_begin = 0;
+    c->next_piece = (uint32_t)((c->next_piece + 1) % plan.piece_count);
+  }
+}
+
+/* Asks for as many blocks as were answered, in one write; waits until an eighth of the window is open. */
+static void refill(Connection *c) {
+  if (c->dead || c->choked || c->out_have > 0) return;
+  if (plan.in_flight - c->in_flight < (plan.in_flight + 7) / 8) return;
+  while (c->in_flight < plan.in_flight) {
+    uint32_t piece, begin;
+    next_block(c, &piece, &begin);
+    uint8_t *p = c->out + c->out_have;
+    put32(p, REQUEST - 4);
+    p[4] = ASK;
+    put32(p + 5, piece);
+    put32(p + 9, begin);
+    put32(p + 13, length_of_block(piece, begin));
+    c->out_have += REQUEST;
+    c->in_flight++;
+  }
+  flush(c);
+}
+
+static bool take_greeting(Connection *c) {
+  if (c->head[0] != 19 || memcmp(c->head + 1, "BitTorrent protocol", 19) != 0) return false;
+  if (memcmp(c->head + 28, plan.info_hash, 20) != 0) return false;
+  c->fast = (c->head[27] & 4) != 0;
+  static const uint8_t have_none[] = {0, 0, 0, 1, HAVE_NONE}, interested[] = {0, 0, 0, 1, INTERESTED};
+  if (c->fast) {
+    memcpy(c->out + c->out_have, have_none, sizeof have_none);
+    c->out_have += sizeof have_none;
+  }
+  memcpy(c->out + c->out_have, interested, sizeof interested);
+  c->out_have += sizeof interested;
+  c->state = HEADER;
+  c->have = 0;
+  flush(c);
+  return true;
+}
+
+/* A piece message's first 13 bytes are there. */
+static bool take_piece(Connection *c, uint32_t length) {
+  uint64_t piece = get32(c->head + 5), begin = get32(c->head + 9);
+  uint32_t data = length - (PIECE_HEADER - 4);
+  if (piece >= plan.piece_count || begin % BLOCK != 0 || begin >= length_of_piece(piece)) return false;
+  if (data != length_of_block(piece, begin) || c->in_flight == 0) return false;
+  c->in_flight--;
+  if (tally.counting) tally.bytes += data;
+  uint64_t at = piece * plan.piece_length + begin;
+  bool chosen = tally.blocks++ % SAMPLE_EVERY == 0 || c->blocks == 0;
+  c->blocks++;
+  c->left = data;
+  c->have = 0;
+  c->state = DISCARD;
+  if (chosen && plan.sample && at >= plan.sample_offset && at + data <= plan.sample_offset + plan.sample_length) {
+    c->state = COMPARE;
+    c->block_at = at;
+    c->block_have = 0;
+  }
+  return true;
+}
+
+/* Takes the message whose start is in head; false when the peer breaks the protocol. `more` tells that more bytes are needed. */
+static bool take_message(Connection *c, bool *more) {
+  *more = false;
+  uint32_t length = get32(c->head);
+  if (length > MAX_MESSAGE) return false;
+  if (length > 0 && c->have < 5) return *more = true;
+  int id = length == 0 ? -1 : c->head[4];
+  if (id == PIECE) {
+    if (length < PIECE_HEADER - 4 + 1) return false;
+    if (c->have < PIECE_HEADER) return *more = true;
+    return take_piece(c, length);
+  }
+  if (id == CHOKE) {
+    c->choked = true;
+    if (!c->fast) c->in_flight = 0;
+  }
+  if (id == UNCHOKE) c->choked = false;
+  if (id == REJECT) {
+    tally.rejects++;
+    if (c->in_flight > 0) c->in_flight--;
+  }
+  size_t whole = 4 + (size_t)length;
+  if (whole <= c->have) {
+    memmove(c->head, c->head + whole, c->have - whole);
+    c->have -= whole;
+  } else {
+    c->left = whole - c->have;
+    c->have = 0;
+    c->state = DISCARD;
+  }
+  return true;
+}
+
+/* Reads what the state wants; false at the end of what is there (or of the connection). */
+static bool step(Connection *c) {
+  ssize_t n;
+  if (c->state == DISCARD) n = recv(c->fd, NULL, c->left, MSG_TRUNC);
+  else if (c->state == COMPARE) n = recv(c->fd, c->block + c->block_have, c->left, 0);
+  else n = recv(c->fd, c->head + c->have, (c->state == GREETING ? HANDSHAKE : PIECE_HEADER) - c->have, 0);
+  if (n < 0 && errno == EAGAIN) return false;
+  if (n <= 0) {
+    die(c);
+    return false;
+  }
+  if (c->state == DISCARD || c->state == COMPARE) {
+    c->left -= (size_t)n;
+    c->block_have += (size_t)n;
+    if (c->left > 0) return true;
+    if (c->state == COMPARE) {
+      tally.compared++;
+      if (memcmp(c->block, plan.sample + (c->block_at - plan.sample_offset), c->block_have) != 0) tally.mismatches++;
+    }
+    c->state = HEADER;
+    return true;
+  }
+  c->have += (size_t)n;
+  if (c->state == GREETING) {
+    if (c->have == HANDSHAKE && !take_greeting(c)) die(c);
+    return !c->dead;
+  }
+  for (bool more = false; c->state == HEADER && c->have >= 4 && !more;) {
+    if (!take_message(c, &more)) {
+      tally.mismatches++;
+      die(c);
+      return false;
+    }
+  }
+  return true;
+}
+
+void readable(Connection *c) {
+  uint64_t until = c->blocks + TURN;
+  while (!c->dead && c->blocks < until && step(c)) refill(c);
+  refill(c);
+}
+
+void begin_connection(Connection *c, int fd, int index) {
+  c->fd = fd;
+  c->choked = true;
+  c->block = malloc(BLOCK);
+  c->out = calloc(1, HANDSHAKE + 16 + (size_t)REQUEST * plan.in_flight);
+  c->out[0] = 19;
+  memcpy(c->out + 1, "BitTorrent protocol", 19);
+  c->out[27] = 4; /* fast extension */
+  memcpy(c->out + 28, plan.info_hash, 20);
+  char id[21];
+  snprintf(id, sizeof id, "-LG0001-%05u%07u", (unsigned)index % 100000u, (unsigned)getpid() % 10000000u);
+  memcpy(c->out + 48, id, 20);
+  c->out_have = HANDSHAKE;
+  c->next_piece = plan.in_order ? (uint32_t)(random_u64() % plan.piece_count) : 0;
+  flush(c);
+}
