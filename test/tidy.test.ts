@@ -73,6 +73,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   'src/vault/seal/file-range.ts': ['fs'],
 
   // vault
+  'src/vault/files.ts': ['fs'],
 
   // audio
 

@@ -1,3 +1,4 @@
+export type { Files } from './files.ts';
 export type {
   BundleContent,
   BundleFile,
@@ -9,3 +10,4 @@ export type {
   Vault,
   VaultStats,
 } from './ports.ts';
+export { openVault, type VaultOptions } from './vault.ts';

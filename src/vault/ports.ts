@@ -1,4 +1,5 @@
 import type { PieceStore } from '../torrent/ports.ts';
+import type { JsonObject } from './seal/index.ts';
 
 /** One file of a bundle, in stream order. Its path is a label for people, never a path on disk. */
 export interface BundleFile {
@@ -23,10 +24,10 @@ export interface BundleSettings {
   readonly torrents: readonly {
     readonly infoHash: string;
     readonly trackers: readonly (readonly string[])[];
-    readonly seeding: Readonly<Record<string, unknown>>;
+    readonly seeding: JsonObject;
   }[];
   /** The records made of this bundle, as the library describes them. */
-  readonly releases: readonly Readonly<Record<string, unknown>>[];
+  readonly releases: readonly JsonObject[];
 }
 
 /** All that a commit writes besides the chunks. */

@@ -1,0 +1,98 @@
+import type { Compilable, Database } from '../db/index.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { errorKind } from '../lib/errors.ts';
+import { LOST, SPOOLED, STORED } from './bundle.ts';
+
+/** Rows of all chunks made durable within this time share a transaction. */
+export const GROUP_MILLISECONDS = 20;
+/** One transaction holds at most this many changes. */
+const MAX_GROUP = 256;
+
+interface Entry {
+  readonly query: Compilable;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Chunk rows on their way to the database. Each call resolves when its row is durable, in the order they were made. */
+export class Journal {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  #group: Entry[] = [];
+  #timer: Timer | null = null;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /** A chunk's object is durable in the spool under this name. */
+  spooled(bundle: number, index: number, name: Buffer, salt: Buffer): Promise<void> {
+    return this.#add(
+      this.#database.db
+        .insertInto('chunks')
+        .values({ bundle, chunk_index: index, state: SPOOLED, name, salt })
+        .onConflict((conflict) =>
+          conflict.columns(['bundle', 'chunk_index']).doUpdateSet({ state: SPOOLED, name, salt }),
+        ),
+    );
+  }
+
+  /** Its object is in the store, verified. */
+  stored(bundle: number, index: number): Promise<void> {
+    return this.#setState(bundle, index, STORED);
+  }
+
+  /** Its object is gone from the store or rotten there. */
+  lost(bundle: number, index: number): Promise<void> {
+    return this.#setState(bundle, index, LOST);
+  }
+
+  /** There is no such chunk any more; it will be written again. */
+  dropped(bundle: number, index: number): Promise<void> {
+    const { db } = this.#database;
+    return this.#add(db.deleteFrom('chunks').where('bundle', '=', bundle).where('chunk_index', '=', index));
+  }
+
+  /** Resolves when all that was given so far is durable or has failed. */
+  async settled(): Promise<void> {
+    this.#flush();
+    await this.#running;
+  }
+
+  #setState(bundle: number, index: number, state: number): Promise<void> {
+    const { db } = this.#database;
+    return this.#add(
+      db.updateTable('chunks').set({ state }).where('bundle', '=', bundle).where('chunk_index', '=', index),
+    );
+  }
+
+  #add(query: Compilable): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#group.push({ query, resolve, reject });
+      if (this.#group.length >= MAX_GROUP) this.#flush();
+      else this.#timer ??= this.#clock.after(GROUP_MILLISECONDS, () => this.#flush());
+    });
+  }
+
+  #flush(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    const group = this.#group;
+    if (group.length === 0) return;
+    this.#group = [];
+    this.#running = this.#running.then(() => this.#write(group));
+  }
+
+  /** All in one transaction; where that fails for a reason of one row's, each by itself. */
+  async #write(group: Entry[]): Promise<void> {
+    try {
+      await this.#database.batch(group.map((entry) => entry.query));
+      for (const entry of group) entry.resolve();
+    } catch (error) {
+      if (group.length === 1 || errorKind(error) === 'unavailable') for (const entry of group) entry.reject(error);
+      else for (const entry of group) await this.#write([entry]);
+    }
+  }
+}

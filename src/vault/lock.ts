@@ -1,0 +1,21 @@
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { BaeError } from '../lib/errors.ts';
+
+/**
+ * Takes the data folder for this process; returns the way to give it free. Throws `refused` when another process has it.
+ *
+ * The lock is SQLite's own on an empty database file: the system ends it with the process, however that dies, and knows no
+ * process numbers that containers could share. Node has no file locks of its own.
+ */
+export function lockFolder(folder: string): () => void {
+  const file = new Sqlite(join(folder, 'lock'), { timeout: 0 });
+  try {
+    file.exec('begin exclusive');
+  } catch (cause) {
+    file.close();
+    if ((cause as { code?: string }).code?.startsWith('SQLITE_BUSY') !== true) throw cause;
+    throw new BaeError('refused', `Another bae is running on ${folder}: stop it first.`, { cause });
+  }
+  return () => file.close();
+}
