@@ -112,7 +112,8 @@ class Thread<Request, Response> {
   readonly #jobs = new Map<number, Job<Request, Response>>();
   #worker: Worker | null = null;
   #nextId = 0;
-  #idle: (() => void) | null = null;
+  /** Called once nothing runs. */
+  readonly #idle: (() => void)[] = [];
 
   constructor(start: () => Worker, hasRoom: () => void) {
     this.#start = start;
@@ -138,7 +139,7 @@ class Thread<Request, Response> {
   }
 
   async stop(): Promise<void> {
-    if (this.#jobs.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.#jobs.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     await this.#worker?.terminate();
   }
 
@@ -175,13 +176,15 @@ class Thread<Request, Response> {
   #rest(): void {
     if (this.#jobs.size === 0) {
       this.#worker?.unref();
-      this.#idle?.();
+      for (const resolve of this.#idle.splice(0)) resolve();
     }
     this.#hasRoom();
   }
 }
 
-/** The worker's side: answers each request with `handle`, in turn. Call once, from the worker's module. */
+/**
+ * The worker's side: answers requests with `handle`, called in the order they came. Call once, from the worker's module.
+ */
 export function answerPool<Request, Response>(
   handle: (request: Request) => Answer<Response> | Promise<Answer<Response>>,
 ): void {
