@@ -66,7 +66,7 @@ test('values of every type come back from a table as they went in', async () => 
         expect(got).toEqual({ ...sent, progress: progress === 0 ? 0 : progress });
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
   await database.remove();
 });

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { temporaryDatabase } from '../../../test/parts/database.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { openDatabase } from '../database.ts';
-import { MAX_PENDING_REQUESTS } from './client.ts';
+import { MAX_PENDING_REQUESTS, SqliteClient } from './client.ts';
 
 let database: Awaited<ReturnType<typeof temporaryDatabase>>;
 
@@ -122,13 +122,15 @@ describe('batches', () => {
 
 describe('limits and ends', () => {
   test('too many queries at once are told to come back; the rest are answered', async () => {
-    const query = sql`select 1`.compile(database.db);
-    const select = database.db.selectFrom('settings').selectAll();
-    const all = await Promise.allSettled(Array.from({ length: MAX_PENDING_REQUESTS + 10 }, () => select.execute()));
+    const client = await SqliteClient.open(database.file);
+    const request = { op: 'read', statement: { sql: 'select 1', parameters: [] } } as const;
+    const sent = Array.from({ length: MAX_PENDING_REQUESTS + 10 }, () => client.send(request));
+    const all = await Promise.allSettled(sent);
     const refused = all.filter((result) => result.status === 'rejected');
     expect(refused).toHaveLength(10);
     expect(refused[0]?.reason).toMatchObject({ kind: 'unavailable' });
-    expect((await database.db.executeQuery(query)).rows).toHaveLength(1);
+    expect((await client.send(request)).rows).toHaveLength(1);
+    await client.close();
   });
 
   test('close answers what is waiting, and may be called twice; later queries are refused', async () => {
