@@ -1,0 +1,2 @@
+export { type JournalDeps, SessionJournal } from './journal.ts';
+export { type SeederDeps, type SeedView, TorrentSeeder } from './seeder.ts';

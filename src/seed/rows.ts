@@ -1,0 +1,69 @@
+import type { Database } from '../db/index.ts';
+import { BaeError } from '../lib/errors.ts';
+import { type Info, parseInfo } from '../torrent/index.ts';
+
+/** All that a seed's session begins with. */
+export interface SeedRow {
+  readonly info: Info;
+  /** Tiers (BEP 12); they may hold passkeys. */
+  readonly trackers: readonly (readonly string[])[];
+  readonly uploadedBytes: number;
+  readonly downloadedBytes: number;
+}
+
+/** A torrent's place in the store. */
+export interface StoredRow {
+  readonly id: number;
+  readonly pieceLength: number;
+  readonly pieceCount: number;
+  readonly totalLength: number;
+}
+
+/** @throws BaeError `not-found`; `corrupt` when the info dictionary is not what its info-hash says */
+export async function seedRow(db: Database['db'], torrentId: number): Promise<SeedRow> {
+  const row = await db
+    .selectFrom('torrents')
+    .innerJoin('torrent_metainfo', 'torrent_metainfo.torrent_id', 'torrents.id')
+    .select(['info_hash', 'trackers_json', 'uploaded_bytes', 'downloaded_bytes', 'info'])
+    .where('torrents.id', '=', torrentId)
+    .executeTakeFirst();
+  if (row === undefined) throw new BaeError('not-found', `there is no torrent t${torrentId}`);
+  const info = parseInfo(row.info);
+  if (!info.infoHash.equals(row.info_hash)) {
+    throw new BaeError('corrupt', `the metadata of torrent t${torrentId} does not match its info-hash`);
+  }
+  return {
+    info,
+    trackers: row.trackers_json,
+    uploadedBytes: row.uploaded_bytes,
+    downloadedBytes: row.downloaded_bytes,
+  };
+}
+
+/** A torrent of the library as the store knows it. @throws BaeError `not-found` */
+export async function storedRow(db: Database['db'], torrentId: number): Promise<StoredRow> {
+  const row = await db
+    .selectFrom('torrents')
+    .select(['piece_length', 'piece_count', 'total_length'])
+    .where('id', '=', torrentId)
+    .where('completed_at', 'is not', null)
+    .executeTakeFirst();
+  if (row === undefined) throw new BaeError('not-found', `there is no torrent t${torrentId} in the library`);
+  return {
+    id: torrentId,
+    pieceLength: row.piece_length,
+    pieceCount: row.piece_count,
+    totalLength: row.total_length,
+  };
+}
+
+/** Whether the torrent is in the library and to be seeded. */
+export async function isToBeSeeded(db: Database['db'], torrentId: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('torrents')
+    .select('is_seeding')
+    .where('id', '=', torrentId)
+    .where('completed_at', 'is not', null)
+    .executeTakeFirst();
+  return row?.is_seeding ?? false;
+}

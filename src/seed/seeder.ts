@@ -1,0 +1,183 @@
+import type { CacheMode, Database } from '../db/index.ts';
+import { type Clock, sleep } from '../lib/clock.ts';
+import { BaeError, errorMessage } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { LibraryManager } from '../library/index.ts';
+import type { Sessions, TorrentSession, TorrentStats, TrackerStatus } from '../torrent/index.ts';
+import type { Vault } from '../vault/index.ts';
+import type { SessionJournal } from './journal.ts';
+import { readPiece } from './read.ts';
+import { isToBeSeeded, seedRow, storedRow } from './rows.ts';
+import { Turns } from './turns.ts';
+
+export interface SeederDeps {
+  readonly database: Database;
+  readonly library: LibraryManager;
+  readonly vault: Vault;
+  readonly sessions: Sessions;
+  readonly journal: SessionJournal;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A torrent whose session could not begin for a reason that passes is tried again after this. */
+export const RETRY_MILLISECONDS = 30_000;
+/** How long a stop waits for trackers that are being told of an earlier one. */
+export const STOP_MILLISECONDS = 3_000;
+
+/** A torrent that is seeded now. */
+export interface SeedView {
+  readonly stats: TorrentStats;
+  readonly trackers: readonly TrackerStatus[];
+}
+
+/**
+ * Makes what the library wants seeded be seeded. The flag in the database is the wish; each change of it, each finished
+ * import and each start brings that one torrent's session in line with it, one step at a time.
+ */
+export class TorrentSeeder {
+  readonly #deps: SeederDeps;
+  /** By torrent id: the sessions that are ours. */
+  readonly #seeds = new Map<number, TorrentSession>();
+  readonly #turns = new Turns<number>();
+  #stopListening: (() => void) | null = null;
+  #stopped = false;
+
+  constructor(deps: SeederDeps) {
+    this.#deps = deps;
+  }
+
+  /** Seeds again all that is to be seeded. What cannot be is told at its torrent and hinders no other. */
+  async start(): Promise<void> {
+    this.#stopListening = this.#deps.library.onSeedingChange(({ torrentId }) => this.#follow(torrentId));
+    for (const { id } of await this.#deps.library.getSeedingTorrents()) await this.#follow(id);
+  }
+
+  /** Leaves the swarms with announce sessions that the next start goes on with. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopListening?.();
+    await Promise.race([this.#turns.idle(), sleep(this.#deps.clock, STOP_MILLISECONDS)]);
+    await Promise.all([...this.#seeds].map(([id, session]) => this.#leave(id, session, false)));
+    await this.#deps.journal.flush();
+  }
+
+  /** Takes over the session of a finished import, connections and all. */
+  async adopt(torrentId: number, session: TorrentSession): Promise<void> {
+    this.#own(torrentId, session);
+    if (this.#stopped) await this.#leave(torrentId, session, false);
+    else await this.#follow(torrentId);
+  }
+
+  /** Seeds every torrent of a release's bundle. @throws BaeError `not-found` */
+  async startSeeding(releaseId: number): Promise<void> {
+    await this.#setReleaseSeeding(releaseId, true);
+  }
+
+  /** Stops every torrent of a release's bundle: peers are refused at once, trackers are told. @throws BaeError `not-found` */
+  async stopSeeding(releaseId: number): Promise<void> {
+    await this.#setReleaseSeeding(releaseId, false);
+  }
+
+  /**
+   * One piece of a torrent of the library, seeded or not.
+   * @throws BaeError `not-found`, `bad-input` for a piece it does not have, else as the store says
+   */
+  async readPiece(torrentId: number, pieceIndex: number): Promise<Buffer> {
+    const torrent = await storedRow(this.#deps.database.db, torrentId);
+    // A handle of its own: the session's goes when its seeding stops.
+    return readPiece(this.#deps.vault.pieces, torrent, pieceIndex);
+  }
+
+  /**
+   * Sets where a torrent's chunks are kept: `pinned` fetches them all and keeps them local.
+   * @throws BaeError `not-found`; `refused` when the pin budget has no room, and for `auto`
+   */
+  async setCacheMode(torrentId: number, mode: CacheMode): Promise<void> {
+    if (mode === 'auto') throw new BaeError('refused', 'the cache mode auto is not there yet: use pinned or on-demand');
+    await storedRow(this.#deps.database.db, torrentId);
+    await this.#turns.take(torrentId, async () => {
+      if (mode === 'pinned') await this.#deps.vault.pinChunks(torrentId);
+      else await this.#deps.vault.unpinChunks(torrentId);
+      await this.#deps.library.setCacheMode(torrentId, mode);
+    });
+  }
+
+  /** What a torrent's session is doing now; null when it is not seeded. */
+  view(torrentId: number): SeedView | null {
+    const session = this.#seeds.get(torrentId);
+    return session === undefined ? null : { stats: session.torrent.stats(), trackers: session.trackers() };
+  }
+
+  async #setReleaseSeeding(releaseId: number, on: boolean): Promise<void> {
+    for (const id of await this.#deps.library.torrentsOfRelease(releaseId)) {
+      await this.#deps.library.setTorrentSeeding(id, on);
+    }
+  }
+
+  /** Brings a torrent in line with its flag. Resolves when peers feel it; never rejects: a failure is the torrent's. */
+  #follow(torrentId: number): Promise<void> {
+    return new Promise((felt) => {
+      this.#turns
+        .take(torrentId, () => this.#step(torrentId, felt))
+        .catch((error) => {
+          if (error instanceof BaeError && error.retryable) {
+            this.#deps.clock.after(RETRY_MILLISECONDS, () => void this.#follow(torrentId));
+          }
+          return this.#fail(torrentId, error);
+        })
+        .finally(felt);
+    });
+  }
+
+  /** One step; it lasts until trackers were told, `felt` is called before that. */
+  async #step(torrentId: number, felt: () => void): Promise<void> {
+    if (this.#stopped) return;
+    const on = await isToBeSeeded(this.#deps.database.db, torrentId);
+    const session = this.#seeds.get(torrentId);
+    if (on && session === undefined) await this.#begin(torrentId);
+    else if (!on && session !== undefined) {
+      const left = this.#leave(torrentId, session, true);
+      felt();
+      await left;
+    }
+  }
+
+  async #begin(torrentId: number): Promise<void> {
+    const { database, journal, library, sessions } = this.#deps;
+    const { info, ...rest } = await seedRow(database.db, torrentId);
+    const announces = await journal.load(torrentId);
+    // Still the import's: it hands it over right now.
+    if (sessions.get(info.infoHash.toString('hex')) !== null) return;
+    const session = sessions.begin({ infoHash: info.infoHash, id: torrentId, info, mode: 'seed', announces, ...rest });
+    this.#own(torrentId, session);
+    await library.setTorrentError(torrentId, null);
+  }
+
+  #own(torrentId: number, session: TorrentSession): void {
+    this.#seeds.set(torrentId, session);
+    session.listener = { onError: (error) => void this.#fail(torrentId, error) };
+  }
+
+  /** Peers feel it before the first wait. */
+  async #leave(torrentId: number, session: TorrentSession, tell: boolean): Promise<void> {
+    this.#seeds.delete(torrentId);
+    try {
+      await session.end(tell);
+    } catch (error) {
+      this.#deps.log.error('a torrent could not be ended', { torrent: torrentId, reason: errorMessage(error) });
+    }
+  }
+
+  /** Says at the torrent what is wrong, unless it mends itself. */
+  async #fail(torrentId: number, error: unknown): Promise<void> {
+    const reason = errorMessage(error);
+    this.#deps.log.warn('a torrent is not seeded as it should be', { torrent: torrentId, reason });
+    if (error instanceof BaeError && error.retryable) return;
+    try {
+      await this.#deps.library.setTorrentError(torrentId, reason);
+    } catch (failure) {
+      this.#deps.log.warn('an error could not be saved', { torrent: torrentId, reason: errorMessage(failure) });
+    }
+  }
+}
