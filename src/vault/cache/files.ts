@@ -1,10 +1,10 @@
+import { statSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm, rmdir, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packKey, unpackKey } from './keys.ts';
 
 /** Folder of files being written; no bundle has that name. */
 const WRITING = '~writing';
-const STATS_AT_ONCE = 64;
 
 /** A file found at start. */
 export interface Found {
@@ -108,16 +108,14 @@ export class CacheFiles {
     const folder = join(this.#root, String(bundle));
     const entries = await readdir(folder, { withFileTypes: true });
     if (entries.length === 0) await this.removeFolder(bundle);
-    const files = entries.filter((entry) => entry.isFile() && toInteger(entry.name) !== null);
-    for (let from = 0; from < files.length; from += STATS_AT_ONCE) {
-      const some = files.slice(from, from + STATS_AT_ONCE);
-      const stats = await Promise.all(some.map((file) => stat(join(folder, file.name))));
-      for (const [position, file] of some.entries()) {
-        const { size, mtimeMs } = stats[position] as { size: number; mtimeMs: number };
-        if (size === this.#objectBytes)
-          found.push({ key: packKey({ bundle, index: Number(file.name) }), readAt: mtimeMs });
-        else await unlink(join(folder, file.name));
-      }
+    for (const entry of entries) {
+      const index = toInteger(entry.name);
+      if (!entry.isFile() || index === null) continue;
+      const path = join(folder, entry.name);
+      // Nothing is served before the cache is open, and a hundred thousand promises cost four times as much.
+      const { size, mtimeMs } = statSync(path);
+      if (size === this.#objectBytes) found.push({ key: packKey({ bundle, index }), readAt: mtimeMs });
+      else await unlink(path);
     }
   }
 }

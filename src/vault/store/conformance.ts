@@ -100,6 +100,8 @@ function bodies({ it, expect }: TestTools, store: () => ObjectStore): void {
     const body = Buffer.from('as it was put');
     await store().put('bodies/own', body);
     body.fill(0);
+    const got = await store().get('bodies/own', { range: { offset: 3, length: 5 } });
+    expect(got.buffer.byteLength).toBe(5);
     (await store().get('bodies/own')).fill(0);
     expect((await store().get('bodies/own')).toString()).toBe('as it was put');
   });

@@ -91,7 +91,7 @@ export function faultyStore(store: ObjectStore, clock: Clock): FaultyStore {
 
 /** The bytes with the fault's harm done to them. */
 function spoilt(body: Buffer, fault: Fault | undefined): Buffer {
-  if (fault?.act === 'truncate') return body.subarray(0, fault.at ?? body.length >> 1);
+  if (fault?.act === 'truncate') return Buffer.from(body.buffer.slice(0, fault.at ?? body.length >> 1));
   const at = fault?.act === 'flip' ? (fault.at ?? body.length >> 1) : body.length;
   if (at < body.length) body.writeUInt8(body.readUInt8(at) ^ 1, at);
   return body;

@@ -46,7 +46,10 @@ export interface ObjectStore {
    * 'exists' only with `ifAbsent`, when something has that name; nothing is written then.
    */
   put(name: string, body: Buffer, options?: PutOptions): Promise<'stored' | 'exists'>;
-  /** The object's bytes, or exactly the range's; `corrupt` if the object ends before the range does. */
+  /**
+   * The object's bytes, or exactly the range's; `corrupt` if the object ends before the range does. The buffer is the caller's
+   * and owns its whole ArrayBuffer, so it can be moved to another thread.
+   */
   get(name: string, options?: GetOptions): Promise<Buffer>;
   /** The object's size in bytes, or null if there is none. */
   head(name: string, options?: CallOptions): Promise<{ size: number } | null>;
