@@ -1,58 +1,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../lib/clock.ts';
 import { type Log, silentLog } from '../../lib/log.ts';
-import { type DiskCacheOptions, openDiskCache } from './disk.ts';
-import type { ChunkKey, DiskCache, HeldObject } from './ports.ts';
-
-const OBJECT_BYTES = 100;
-const object = (value: number) => Buffer.alloc(OBJECT_BYTES, value);
-const key = (index: number, bundle = 1): ChunkKey => ({ bundle, index });
-
-const folders: string[] = [];
-async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'bae-cache-'));
-  folders.push(folder);
-  return folder;
-}
-afterAll(async () => {
-  for (const folder of folders) await rm(folder, { recursive: true });
-});
-
-async function open(objects: number, changes: Partial<DiskCacheOptions> = {}): Promise<DiskCache & { folder: string }> {
-  const folder = changes.folder ?? (await newFolder());
-  const budgetBytes = objects * OBJECT_BYTES;
-  const options = { folder, objectBytes: OBJECT_BYTES, budgetBytes, pinBudgetBytes: budgetBytes };
-  const cache = await openDiskCache({ ...options, clock: systemClock, log: silentLog, ...changes });
-  return Object.assign(cache, { folder });
-}
-
-/** Bytes of all files in the cache's folder, right now; what is being written last, since it only ever moves out of there. */
-function bytesIn(folder: string): number {
-  const bytesOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  let bytes = 0;
-  for (const name of readdirSync(folder).sort()) {
-    for (const file of namesIn(join(folder, name))) bytes += bytesOf(join(folder, name, file));
-  }
-  return bytes;
-}
-
-/** Names in a folder that may go at this moment. */
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (statSync(folder, { throwIfNoEntry: false }) !== undefined) throw error;
-    return [];
-  }
-}
-
-const present = (cache: DiskCache, upTo: number) =>
-  Array.from({ length: upTo }, (_, index) => index).filter((index) => cache.has(key(index)));
+import type { HeldObject } from './ports.ts';
+import { bytesIn, key, newFolder, OBJECT_BYTES, object, open, present } from './testing.ts';
 
 describe('the disk cache', () => {
   it('keeps objects and lets go of what was read longest ago', async () => {
@@ -227,84 +180,5 @@ describe('the disk cache after a restart', () => {
     await cache.close();
     const again = await open(2, { folder: cache.folder, clock });
     expect(present(again, 3)).toEqual([0, 2]);
-  });
-});
-
-describe('the disk cache, whatever is done at once', () => {
-  const step = fc.record({
-    act: fc.constantFrom(
-      'add',
-      'add',
-      'add',
-      'adopt',
-      'acquire',
-      'release',
-      'look',
-      'drop',
-      'pin',
-      'unpin',
-      'dropBundle',
-    ),
-    index: fc.nat(9),
-    bundle: fc.integer({ min: 1, max: 2 }),
-  });
-
-  type Step = typeof step extends fc.Arbitrary<infer One> ? One : never;
-  let spooled = 0;
-
-  async function act(cache: DiskCache, spool: string, held: HeldObject[], { act, index, bundle }: Step) {
-    const chunk = key(index, bundle);
-    if (act === 'add') await cache.add(chunk, object(index));
-    else if (act === 'adopt') {
-      const path = join(spool, String(spooled++));
-      await writeFile(path, object(index));
-      if (!(await cache.adopt(chunk, path))) await rm(path);
-    } else if (act === 'acquire') {
-      const one = cache.acquire(chunk);
-      if (one !== null) held.push(one);
-    } else if (act === 'look') cache.acquire(chunk)?.release();
-    else if (act === 'release') held.shift()?.release();
-    else if (act === 'drop') await cache.drop(chunk);
-    else if (act === 'dropBundle') await cache.dropBundle(bundle);
-    else if (act === 'unpin') cache.unpinChunks(index % 2);
-    else if (cache.pinnedBytes < 200) cache.pinChunks(index % 2, [chunk]);
-  }
-
-  it('never holds more than its budget, and its books are right', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(step, { maxLength: 12 }), { maxLength: 6 }), async (batches) => {
-        // An hour passes at every look, so that each read is noted on disk and meets whatever else is done.
-        let now = 1_700_000_000_000;
-        const clock = { ...systemClock, now: () => (now += 3_600_000) };
-        const cache = await open(4, { pinBudgetBytes: 200, clock });
-        const spool = await newFolder();
-        const held: HeldObject[] = [];
-        for (const batch of batches) {
-          let running = true;
-          const done = Promise.all(batch.map((one) => act(cache, spool, held, one))).finally(() => {
-            running = false;
-          });
-          while (running) {
-            expect(bytesIn(cache.folder)).toBeLessThanOrEqual(cache.budgetBytes);
-            expect(cache.usedBytes).toBeLessThanOrEqual(cache.budgetBytes);
-            await new Promise((resolve) => setImmediate(resolve));
-          }
-          await done;
-        }
-        for (const one of held) one.release();
-        await cache.close();
-        const all = [1, 2].flatMap((bundle) => Array.from({ length: 10 }, (_, index) => key(index, bundle)));
-        const cached = all.filter((chunk) => cache.has(chunk));
-        for (const chunk of cached) {
-          expect(readFileSync(cache.acquire(chunk)?.path as string)).toEqual(object(chunk.index));
-        }
-        expect(cache.usedBytes).toBe(cached.length * OBJECT_BYTES);
-        expect(cache.cachedBytes(1) + cache.cachedBytes(2)).toBe(cache.usedBytes);
-        expect(bytesIn(cache.folder)).toBe(cache.usedBytes);
-        const again = await open(4, { folder: cache.folder });
-        expect(all.filter((chunk) => again.has(chunk))).toEqual(cached);
-      }),
-      { numRuns: 40 },
-    );
   });
 });
