@@ -8,8 +8,6 @@ export interface PoolOptions {
   readonly size: number;
   /** Requests that may wait for a thread; one more is refused at once. */
   readonly maxQueued?: number;
-  /** Given to each thread as node:worker_threads' workerData. */
-  readonly workerData?: unknown;
 }
 
 /** What a worker's handler gives back: the response, and the buffers in it that move instead of being copied. */
@@ -39,7 +37,6 @@ const JOBS_PER_THREAD = 2;
  */
 export class WorkerPool<Request, Response> {
   readonly #url: URL;
-  readonly #workerData: unknown;
   readonly #maxQueued: number;
   readonly #threads: Thread<Request, Response>[];
   readonly #queue: Job<Request, Response>[] = [];
@@ -48,7 +45,6 @@ export class WorkerPool<Request, Response> {
   constructor(options: PoolOptions) {
     if (!Number.isInteger(options.size) || options.size < 1) throw new RangeError(`a pool of ${options.size} threads`);
     this.#url = options.url;
-    this.#workerData = options.workerData;
     this.#maxQueued = options.maxQueued ?? DEFAULT_MAX_QUEUED;
     this.#threads = Array.from({ length: options.size }, () => new Thread(this.#start, this.#dispatch));
   }
@@ -85,7 +81,7 @@ export class WorkerPool<Request, Response> {
     await Promise.all(this.#threads.map((thread) => thread.stop()));
   }
 
-  readonly #start = (): Worker => new Worker(this.#url, { workerData: this.#workerData });
+  readonly #start = (): Worker => new Worker(this.#url);
 
   /** A thread has room. */
   readonly #dispatch = (): void => {
