@@ -42,7 +42,7 @@ describe('the directory store', () => {
     const store = await directoryStore(root, systemClock);
     await store.put('a/b', Buffer.from('x'), { ifAbsent: true });
     await store.put('a/b', Buffer.from('y'), { ifAbsent: true });
-    await expect(store.put('a/b/c', Buffer.from('z'))).rejects.toMatchObject({ kind: 'failed' });
+    await expect(store.put('a/b/c', Buffer.from('z'))).rejects.toMatchObject({ kind: 'refused' });
     expect(await readdir(join(root, '~unfinished'))).toEqual([]);
   });
 

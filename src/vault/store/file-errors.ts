@@ -24,6 +24,12 @@ export function tellFileError(root: string, subject: string, error: unknown): Ba
     case 'EPERM':
     case 'EROFS':
       return new BaeError('refused', `The store in ${root} may not be used: ${errorMessage(error)}.`, { cause });
+    case 'EEXIST':
+    case 'EISDIR':
+    case 'ENOTDIR':
+      return new BaeError('refused', `The store in ${root} failed at ${subject}: a file is where a folder should be.`, {
+        cause,
+      });
     case 'EIO':
     case 'EMFILE':
     case 'ENFILE':

@@ -21,6 +21,7 @@ it.each([
   [replied('CredentialsProviderError', 0), 'refused', false],
   [system('DEPTH_ZERO_SELF_SIGNED_CERT'), 'refused', false],
   [system('ERR_TLS_CERT_ALTNAME_INVALID'), 'refused', false],
+  [new Error('Region is missing'), 'refused', false],
   [replied('QuotaExceeded', 403), 'unavailable', true],
   [replied('RequestTimeTooSkewed', 403), 'unavailable', true],
   [replied('SlowDown', 503), 'unavailable', true],

@@ -83,6 +83,9 @@ function tellWithoutReply(store: string, subject: string, error: unknown, code: 
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/.test(code)) {
     return new BaeError('refused', `The certificate of the store ${store} is not to be trusted (${code}).`, { cause });
   }
+  if (errorMessage(error) === 'Region is missing') {
+    return new BaeError('refused', `The store ${store} needs a region; say region=….`, { cause });
+  }
   const network =
     code === 'TimeoutError' || /^E[A-Z_]+$/.test(code) || /socket hang up|aborted/.test(errorMessage(error));
   if (network) {

@@ -52,6 +52,6 @@ it('opens the folder and the memory it parsed', async () => {
   expect(store.describe()).toBe(`file:${root}/store`);
   await store.put('a', Buffer.from('x'));
   expect((await openStore('memory:', {})).describe()).toBe('memory');
-  await expect(openStore(`file:${root}/store/a`, {})).rejects.toMatchObject({ name: 'BaeError' });
+  await expect(openStore(`file:${root}/store/a`, {})).rejects.toMatchObject({ kind: 'refused' });
   await rm(root, { recursive: true });
 });
