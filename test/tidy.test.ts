@@ -55,7 +55,8 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   'src/lib/clock.ts': ['timers', 'time'],
   'src/lib/random.ts': ['random'],
 
-  // torrent/swarm
+  // torrent, torrent/swarm
+  'src/torrent/net.ts': ['net'],
 
   // torrent/discovery
   'src/torrent/discovery/http-tracker.ts': ['net'],

@@ -7,6 +7,7 @@ export {
   type TrackerStatus,
   UdpTracker,
 } from './discovery/index.ts';
+export { inlineHasher, workerHasher } from './hash.ts';
 export {
   formatHostPort,
   formatMagnet,
@@ -19,6 +20,7 @@ export {
   parseMagnet,
   parseTorrentFile,
 } from './metainfo/index.ts';
+export { systemNetwork } from './net.ts';
 export { type BeginSpec, type SavedAnnounces, Sessions, type TorrentSession } from './sessions.ts';
 export type {
   Engine,
@@ -29,4 +31,5 @@ export type {
   TorrentListener,
   TorrentStats,
 } from './swarm/index.ts';
+export { createEngine } from './swarm/index.ts';
 export { makePeerId } from './wire/index.ts';

@@ -95,7 +95,7 @@ export interface PieceHasher {
 export interface Connection {
   readonly remoteAddress: string;
   readonly remotePort: number;
-  /** Set once by the owner, before any data can arrive. */
+  /** Set by the owner, and by the next when it is handed on. No data arrives before the first. */
   handlers: ConnectionHandlers | null;
   /** Queues bytes in order, as one write where it can. The buffers must stay unchanged until `written`. */
   write(buffers: readonly Buffer[], written?: () => void): void;

@@ -1,3 +1,4 @@
+export { createEngine } from './engine.ts';
 export type {
   Engine,
   EngineLimits,

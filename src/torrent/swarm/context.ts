@@ -1,0 +1,29 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import type { Random } from '../../lib/random.ts';
+import type { Network, PieceHasher, PieceStore } from '../ports.ts';
+import type { EngineLimits } from './types.ts';
+
+/** A count of bytes that several owners share. */
+export interface Account {
+  bytes: number;
+}
+
+/** What all torrents of one engine share. */
+export interface SwarmContext {
+  readonly store: PieceStore;
+  readonly hasher: PieceHasher;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly version: string;
+  readonly limits: EngineLimits;
+  /** Memory that leases under way to peers keep. */
+  readonly leased: Account;
+  /** Pieces being downloaded, hashed or written. */
+  readonly pieceMemory: Account;
+  /** Established connections. */
+  readonly connections: { count: number };
+  readonly listenPort: () => number | null;
+}

@@ -1,0 +1,290 @@
+import type { Bitfield } from '../../lib/bitfield.ts';
+import { errorMessage } from '../../lib/errors.ts';
+import type { Info } from '../metainfo/index.ts';
+import type { Handle } from '../ports.ts';
+import { BLOCK_BYTES, type BlockRange, encodeCancel, encodeRequests } from '../wire/index.ts';
+import { Blame } from './blame.ts';
+import { blockKey, blockOfKey, pieceOfKey } from './blocks.ts';
+import type { SwarmContext } from './context.ts';
+import { ENDGAME_BLOCKS, ENDGAME_REQUESTS, WRITE_RETRY_MILLISECONDS } from './limits.ts';
+import { PartialPiece } from './partial-piece.ts';
+import { PiecePicker } from './picker.ts';
+import type { PeerSession } from './session.ts';
+
+/** Pieces of one torrent that always fit, whatever its others and the other torrents hold. */
+const PIECES_ALWAYS = 2;
+
+/** What the downloader tells its torrent. */
+export interface DownloadOwner {
+  readonly sessions: ReadonlySet<PeerSession>;
+  /** A piece was verified and written. */
+  onVerified(index: number, bytes: number): void;
+  onWasted(bytes: number): void;
+  onWriteFailed(error: unknown): void;
+  /** A peer that sent wrong bytes. */
+  onGuilty(session: PeerSession): void;
+}
+
+/** Fetches the missing pieces of one torrent from all its peers. */
+export class Downloader {
+  readonly picker: PiecePicker;
+  /** Nothing is requested while this is set; what was asked for still comes. */
+  paused = false;
+  readonly #context: SwarmContext;
+  readonly #info: Info;
+  readonly #handle: Handle;
+  readonly #owner: DownloadOwner;
+  readonly #blame = new Blame();
+  readonly #partials = new Map<number, PartialPiece>();
+  /** Those of them with free blocks. */
+  readonly #open = new Set<PartialPiece>();
+  readonly #finishing = new Set<Promise<void>>();
+  readonly #forgetRoom: () => void;
+  #retryAt = 0;
+
+  constructor(context: SwarmContext, info: Info, handle: Handle, have: Bitfield, owner: DownloadOwner) {
+    this.#context = context;
+    this.#info = info;
+    this.#handle = handle;
+    this.#owner = owner;
+    this.picker = new PiecePicker(info, have, handle, context.random, context.clock.monotonic());
+    this.#forgetRoom = context.store.onRoom(handle, () => this.fillStarved());
+  }
+
+  /** Why nothing is requested now; null while nothing hinders. */
+  get waiting(): string | null {
+    if (this.paused) return 'paused';
+    if (!this.#context.store.hasRoom(this.#handle)) return 'the store has no room for more now';
+    return this.#context.clock.monotonic() < this.#retryAt ? 'the store failed; it is tried again soon' : null;
+  }
+
+  /** Asks a peer for as much as it is good for. */
+  fill(session: PeerSession): void {
+    const { requests } = session;
+    const theirs = session.pieces.pieces;
+    requests.starved = true;
+    if (theirs === null || !session.interesting || session.isClosed || requests.room <= 0) return;
+    if ((session.choking && requests.allowedFast.size === 0) || this.waiting !== null) return;
+    const now = this.#context.clock.monotonic();
+    const blocks: BlockRange[] = [];
+    while (requests.room > 0) {
+      const partial = this.#choose(session, theirs, now);
+      if (partial === null) break;
+      while (requests.room > 0 && partial.free > 0) this.#ask(session, partial, partial.nextFree(), blocks, now);
+    }
+    if (requests.room > 0) this.#endgame(session, theirs, blocks, now);
+    requests.starved = requests.room > 0;
+    if (blocks.length > 0) session.send(encodeRequests(blocks));
+  }
+
+  /** Asks all peers that could be asked for more: something has changed. */
+  fillStarved(): void {
+    for (const session of this.#owner.sessions) if (session.requests.starved) this.fill(session);
+  }
+
+  block(session: PeerSession, index: number, begin: number, data: Buffer): void {
+    const block = begin / BLOCK_BYTES;
+    const key = blockKey(index, block);
+    const verdict = session.requests.received(key, data.length, this.#context.clock.monotonic());
+    const partial = this.#partials.get(index);
+    const fits = Number.isInteger(block) && partial !== undefined && data.length === partial.blockBytes(block);
+    if (
+      !fits ||
+      verdict === 'unasked' ||
+      verdict === 'flood' ||
+      partial.has(block) ||
+      !this.#mayTake(partial, session)
+    ) {
+      if (verdict === 'asked') this.#release(key);
+      this.#owner.onWasted(data.length);
+      if (verdict === 'flood') session.close('sends what nobody asked for');
+      return;
+    }
+    const others = partial.askedOf(block) - (verdict === 'asked' ? 1 : 0);
+    partial.receive(block, data, session);
+    if (partial.free === 0) this.#open.delete(partial);
+    if (others > 0) this.#cancelOthers(session, key, data.length);
+    if (partial.complete) this.#finish(partial);
+  }
+
+  reject(session: PeerSession, index: number, begin: number): void {
+    const key = blockKey(index, begin / BLOCK_BYTES);
+    if (!session.requests.rejected(key)) return;
+    this.#release(key);
+    if (session.choking) session.requests.allowedFast.delete(index);
+    else session.requests.refuse(index, this.#context.clock.monotonic());
+    this.fillStarved();
+  }
+
+  /** The peer chokes us. Without BEP 6 all requests are void by that; with it each is rejected or answered. */
+  choked(session: PeerSession): void {
+    if (!session.fast) this.#giveUp(session);
+    this.fillStarved();
+  }
+
+  /** The peer is gone. */
+  dropped(session: PeerSession): void {
+    this.#giveUp(session);
+    for (const partial of this.#partials.values()) {
+      if (partial.owner === session) partial.owner = null;
+      if (partial.only === session) this.#discard(partial);
+    }
+    this.fillStarved();
+  }
+
+  /** Once a second. */
+  tick(now: number, milliseconds: number): void {
+    for (const session of this.#owner.sessions) {
+      if (session.requests.tick(now, milliseconds)) this.#giveUp(session);
+    }
+    this.fillStarved();
+  }
+
+  /** Gives up what is begun and waits for what is being written. */
+  async stop(): Promise<void> {
+    this.paused = true;
+    this.#forgetRoom();
+    for (const partial of [...this.#partials.values()]) this.#discard(partial);
+    while (this.#finishing.size > 0) await Promise.all(this.#finishing);
+  }
+
+  #mayTake(partial: PartialPiece, session: PeerSession): boolean {
+    return partial.only === null || partial.only === session;
+  }
+
+  #ask(session: PeerSession, partial: PartialPiece, block: number, blocks: BlockRange[], now: number): void {
+    partial.ask(block);
+    if (partial.free === 0) this.#open.delete(partial);
+    session.requests.asked(blockKey(partial.index, block), now);
+    blocks.push({ index: partial.index, begin: block * BLOCK_BYTES, length: partial.blockBytes(block) });
+  }
+
+  /** The next piece with free blocks: its own, one that nobody works on, a new one, one of another peer. */
+  #choose(session: PeerSession, theirs: Bitfield, now: number): PartialPiece | null {
+    const { requests, choking } = session;
+    const may = (index: number) =>
+      (!choking || requests.allowedFast.has(index)) && (requests.refused.size === 0 || !requests.refused.has(index));
+    let shared: PartialPiece | null = null;
+    for (const partial of this.#open) {
+      if (!theirs.has(partial.index) || !may(partial.index)) continue;
+      if (partial.owner === session) return partial;
+      if (!this.#blame.mayShare(partial, session)) continue;
+      if (this.#isIdle(partial)) {
+        partial.owner = session;
+        return partial;
+      }
+      shared ??= partial;
+    }
+    return this.#begin(session, theirs, may, now) ?? shared;
+  }
+
+  #isIdle({ owner }: PartialPiece): boolean {
+    return owner === null || owner.isClosed || owner.choking || owner.requests.snubbed;
+  }
+
+  #begin(session: PeerSession, theirs: Bitfield, may: (index: number) => boolean, now: number): PartialPiece | null {
+    const { pieceMemory, limits } = this.#context;
+    const few = this.#partials.size + this.#finishing.size < PIECES_ALWAYS;
+    if (!few && pieceMemory.bytes + this.#info.pieceLength > limits.pieceBytes) return null;
+    const index = this.picker.pick(theirs, now, may);
+    if (index === null) return null;
+    const bytes = this.#info.pieceBytes(index);
+    const partial = new PartialPiece(index, bytes, session, this.#blame.isAlone(index, session), now);
+    pieceMemory.bytes += bytes;
+    this.#partials.set(index, partial);
+    this.#open.add(partial);
+    this.picker.begin(index, now);
+    return partial;
+  }
+
+  /** When every block is asked for, a peer with nothing to do is asked for some that others owe. */
+  #endgame(session: PeerSession, theirs: Bitfield, blocks: BlockRange[], now: number): void {
+    const { requests, choking } = session;
+    if (this.picker.startable > 0 || this.#open.size > 0 || choking || requests.snubbed) return;
+    for (const partial of this.#partials.values()) {
+      if (!theirs.has(partial.index) || requests.refused.has(partial.index)) continue;
+      if (!this.#blame.mayShare(partial, session)) continue;
+      for (let block = 0; block < partial.blockCount; block++) {
+        if (requests.room <= 0 || requests.inFlight.size >= ENDGAME_BLOCKS) return;
+        if (partial.has(block) || partial.askedOf(block) >= ENDGAME_REQUESTS) continue;
+        if (!requests.inFlight.has(blockKey(partial.index, block))) this.#ask(session, partial, block, blocks, now);
+      }
+    }
+  }
+
+  #release(key: number): void {
+    const partial = this.#partials.get(pieceOfKey(key));
+    if (partial === undefined) return;
+    partial.release(blockOfKey(key));
+    if (partial.free > 0) this.#open.add(partial);
+  }
+
+  #giveUp(session: PeerSession): void {
+    session.requests.starved = true;
+    for (const key of [...session.requests.inFlight.keys()]) {
+      session.requests.giveUp(key);
+      this.#release(key);
+    }
+  }
+
+  #cancelOthers(sender: PeerSession, key: number, length: number): void {
+    const index = pieceOfKey(key);
+    for (const session of this.#owner.sessions) {
+      if (session === sender || !session.requests.inFlight.has(key)) continue;
+      session.requests.giveUp(key);
+      session.send(encodeCancel(index, blockOfKey(key) * BLOCK_BYTES, length));
+      session.requests.starved = true;
+    }
+  }
+
+  #discard(partial: PartialPiece): void {
+    this.#close(partial);
+    this.#owner.onWasted(partial.receivedBytes);
+    this.#context.pieceMemory.bytes -= partial.bytes;
+    this.picker.abort(partial.index, this.#context.clock.monotonic());
+  }
+
+  /** Nobody works on it any more. */
+  #close(partial: PartialPiece): void {
+    this.#partials.delete(partial.index);
+    this.#open.delete(partial);
+  }
+
+  #finish(partial: PartialPiece): void {
+    this.#close(partial);
+    const finishing = this.#verifyAndWrite(partial)
+      .catch((error: unknown) => this.#writeFailed(partial, error))
+      .finally(() => {
+        this.#finishing.delete(finishing);
+        this.#context.pieceMemory.bytes -= partial.bytes;
+        this.fillStarved();
+      });
+    this.#finishing.add(finishing);
+  }
+
+  async #verifyAndWrite(partial: PartialPiece): Promise<void> {
+    const { hasher, store, clock } = this.#context;
+    const { digest, data } = await hasher.sha1(partial.data);
+    const good = digest.equals(this.#info.pieceHash(partial.index));
+    const guilty = good ? this.#blame.good(partial, data) : this.#blame.bad(partial, data, clock.monotonic());
+    for (const session of guilty) this.#owner.onGuilty(session);
+    if (!good) {
+      this.#owner.onWasted(partial.bytes);
+      this.picker.abort(partial.index, clock.monotonic());
+      return;
+    }
+    await store.writePiece(this.#handle, partial.index, data);
+    this.picker.done(partial.index, clock.monotonic());
+    this.#owner.onVerified(partial.index, partial.bytes);
+  }
+
+  /** The bytes are lost and come again; the store gets a moment. */
+  #writeFailed(partial: PartialPiece, error: unknown): void {
+    const now = this.#context.clock.monotonic();
+    this.#context.log.warn('a piece was not written', { piece: partial.index, error: errorMessage(error) });
+    this.#retryAt = now + WRITE_RETRY_MILLISECONDS;
+    this.#owner.onWasted(partial.bytes);
+    this.picker.abort(partial.index, now);
+    this.#owner.onWriteFailed(error);
+  }
+}

@@ -1,0 +1,142 @@
+import { BaeError } from '../../lib/errors.ts';
+import { makePeerId } from '../wire/index.ts';
+import type { SwarmContext } from './context.ts';
+import { Dialler } from './dialler.ts';
+import { DEFAULT_LIMITS, TICK_MILLISECONDS } from './limits.ts';
+import { Reception } from './reception.ts';
+import { SwarmTorrent, type TorrentHome } from './torrent.ts';
+import type { Engine, EngineOptions, EngineStats, Torrent, TorrentSpec } from './types.ts';
+
+/** Makes an engine without torrents that does not listen yet. */
+export function createEngine(options: EngineOptions): Engine {
+  return new SwarmEngine(options);
+}
+
+class SwarmEngine implements Engine {
+  readonly #context: SwarmContext;
+  readonly #torrents = new Map<string, SwarmTorrent>();
+  /** Those with something to do; the others cost nothing. */
+  readonly #active = new Set<SwarmTorrent>();
+  readonly #listeners: { close(): Promise<void> }[] = [];
+  readonly #reception: Reception;
+  readonly #dialler: Dialler;
+  readonly #timer: { cancel(): void };
+  #port: number | null = null;
+  #tickedAt: number;
+  #closed = false;
+
+  constructor(options: EngineOptions) {
+    const { store, hasher, network, clock, random, log, version } = options;
+    this.#context = {
+      ...{ store, hasher, network, clock, random, log, version },
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      leased: { bytes: 0 },
+      pieceMemory: { bytes: 0 },
+      connections: { count: 0 },
+      listenPort: () => this.#port,
+    };
+    this.#reception = new Reception(clock, (infoHash) => {
+      const torrent = this.#torrents.get(infoHash.toString('hex'));
+      if (torrent === undefined || !torrent.loop.isOpen) return null;
+      this.#active.add(torrent);
+      return torrent.loop;
+    });
+    this.#dialler = new Dialler(network, clock);
+    this.#tickedAt = clock.monotonic();
+    this.#timer = clock.every(TICK_MILLISECONDS, () => this.#tick());
+  }
+
+  get port(): number | null {
+    return this.#port;
+  }
+
+  async listen(options: { addresses: readonly string[]; port: number }): Promise<{ port: number }> {
+    let failure: unknown = new BaeError('bad-input', 'there is no address to listen on for peers');
+    for (const address of options.addresses) {
+      try {
+        const accept = this.#reception.accept.bind(this.#reception);
+        const listener = await this.#context.network.listen(address, this.#port ?? options.port, accept);
+        this.#listeners.push(listener);
+        this.#port = listener.port;
+      } catch (error) {
+        // One address less is bearable (a machine without IPv6); none is not, nor is a port in use.
+        if (error instanceof BaeError && isPortInUse(error)) throw error;
+        this.#context.log.warn('an address cannot be listened on', { address, error });
+        failure = error;
+      }
+    }
+    if (this.#port === null) throw failure;
+    return { port: this.#port };
+  }
+
+  add(spec: TorrentSpec): Torrent {
+    const name = spec.infoHash.toString('hex');
+    if (this.#closed) throw new BaeError('cancelled', 'the engine is closed');
+    if (this.#torrents.has(name)) throw new BaeError('refused', 'this torrent is there already');
+    const peerId = spec.peerId ?? makePeerId(this.#context.random, this.#context.version);
+    const home: TorrentHome = {
+      wake: () => {
+        this.#active.add(torrent);
+        this.#dialler.want(torrent);
+      },
+      greet: (connection, peer) => this.#reception.dialled(connection, torrent.loop, peer),
+    };
+    const torrent: SwarmTorrent = new SwarmTorrent(spec, peerId, this.#context, home);
+    this.#torrents.set(name, torrent);
+    torrent.start();
+    return torrent;
+  }
+
+  get(infoHash: string): Torrent | null {
+    return this.#torrents.get(infoHash.toLowerCase()) ?? null;
+  }
+
+  torrents(): readonly Torrent[] {
+    return [...this.#torrents.values()];
+  }
+
+  async remove(torrent: Torrent): Promise<void> {
+    const name = torrent.infoHash.toString('hex');
+    const found = this.#torrents.get(name);
+    if (found === undefined || found !== torrent) return;
+    this.#torrents.delete(name);
+    this.#active.delete(found);
+    this.#dialler.forget(found);
+    await found.remove();
+  }
+
+  stats(): EngineStats {
+    return {
+      connections: this.#context.connections.count,
+      pendingConnections: this.#reception.pending,
+      halfOpenConnections: this.#dialler.halfOpen,
+      leasedBytes: this.#context.leased.bytes,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer.cancel();
+    this.#dialler.close();
+    this.#reception.close();
+    const listeners = this.#listeners.splice(0).map((listener) => listener.close());
+    await Promise.all(this.torrents().map((torrent) => this.remove(torrent)));
+    await Promise.all(listeners);
+  }
+
+  #tick(): void {
+    const now = this.#context.clock.monotonic();
+    const milliseconds = now - this.#tickedAt;
+    this.#tickedAt = now;
+    this.#reception.tick(now);
+    for (const torrent of this.#active) {
+      torrent.tick(now, milliseconds);
+      if (!torrent.isActive) this.#active.delete(torrent);
+    }
+    this.#dialler.pump();
+  }
+}
+
+function isPortInUse(error: BaeError): boolean {
+  return (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE';
+}

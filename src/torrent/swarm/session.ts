@@ -1,0 +1,300 @@
+import type { Connection, ConnectionHandlers } from '../ports.ts';
+import * as wire from '../wire/index.ts';
+import { extensionsMessage, METADATA_EXTENSION, piecesMessage } from './hello.ts';
+import { IDLE_MILLISECONDS, KEEP_ALIVE_MILLISECONDS, SEND_BUFFER_BYTES } from './limits.ts';
+import type { KnownPeer } from './peer-book.ts';
+import { PeerPieces } from './peer-pieces.ts';
+import { PeerRequests } from './peer-requests.ts';
+import type { SessionOwner } from './session-owner.ts';
+import { Uploader, type UploadSource } from './uploader.ts';
+
+export interface SessionOptions {
+  readonly connection: Connection;
+  readonly handshake: wire.Handshake;
+  /** Whom we dialled; null for a peer that came. */
+  readonly dialled: KnownPeer | null;
+}
+
+/** One established connection with a peer: reads its messages, keeps what it said, writes what is to be sent. */
+export class PeerSession implements ConnectionHandlers, wire.MessageSink {
+  readonly connection: Connection;
+  readonly dialled: KnownPeer | null;
+  readonly peerId: Buffer;
+  readonly fast: boolean;
+  readonly startedAt: number;
+  readonly pieces: PeerPieces;
+  readonly requests: PeerRequests;
+  /** Null until the torrent can serve. */
+  uploader: Uploader | null = null;
+  /** It chokes us. */
+  choking = true;
+  /** It wants from us. */
+  interested = false;
+  /** We want from it, and have told it so. */
+  interesting = false;
+  /** It wants nothing from anybody (BEP 21). */
+  uploadOnly = false;
+  extensions: wire.ExtensionHandshake | null = null;
+  /** Monotonic time at which either side last wanted something. */
+  usefulAt: number;
+  isClosed = false;
+  readonly #owner: SessionOwner;
+  readonly #extended: boolean;
+  readonly #decoder: wire.MessageDecoder;
+  #out: Buffer[] = [];
+  #outBytes = 0;
+  #flushing = false;
+  #inTurn = false;
+  #receivedAt: number;
+  #sentAt: number;
+  #piecesTold = false;
+
+  constructor(owner: SessionOwner, options: SessionOptions) {
+    const { features, peerId } = options.handshake;
+    const now = owner.context.clock.monotonic();
+    this.#owner = owner;
+    this.connection = options.connection;
+    this.dialled = options.dialled;
+    this.peerId = Buffer.from(peerId);
+    this.fast = features.fast;
+    this.#extended = features.extended;
+    this.startedAt = now;
+    this.usefulAt = now;
+    this.#receivedAt = now;
+    this.#sentAt = now;
+    const pieceCount = owner.source?.info.pieceCount ?? null;
+    this.pieces = new PeerPieces(pieceCount);
+    this.requests = new PeerRequests(now);
+    this.#decoder = new wire.MessageDecoder({ pieceCount, fast: this.fast, extended: this.#extended });
+  }
+
+  /** Takes the connection over; `rest` are the bytes that came after the handshake. */
+  start(rest: Buffer): void {
+    this.#sayHello();
+    this.connection.handlers = this;
+    if (rest.length > 0) this.data(Buffer.from(rest));
+  }
+
+  /** Bytes to be sent that the system has not taken yet. */
+  get queuedBytes(): number {
+    return this.#outBytes + this.connection.queuedBytes;
+  }
+
+  /** Where it listens; null if that is not known. */
+  get listenPort(): number | null {
+    return this.dialled?.port ?? this.extensions?.listenPort ?? null;
+  }
+
+  /** The piece count and the store are there now. */
+  provide(source: UploadSource): void {
+    this.uploader = new Uploader(this, source, this.#owner.context);
+    this.#decoder.setPieceCount(source.info.pieceCount);
+    try {
+      this.pieces.setCount(source.info.pieceCount);
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** Queues a message; it goes out at the end of the turn. */
+  send(message: Buffer): void {
+    if (this.isClosed) return;
+    this.#out.push(message);
+    this.#outBytes += message.length;
+    if (this.queuedBytes > 2 * SEND_BUFFER_BYTES) this.close('does not read');
+    else if (!this.#inTurn && !this.#flushing) {
+      this.#flushing = true;
+      queueMicrotask(() => this.flush());
+    }
+  }
+
+  /** Writes what is queued, then blocks, as one write. */
+  flush(): void {
+    this.#flushing = false;
+    if (this.isClosed || this.#inTurn) return;
+    const buffers = this.#out;
+    const written = this.uploader?.collect(buffers);
+    if (buffers.length === 0) return;
+    this.#out = [];
+    this.#outBytes = 0;
+    this.#sentAt = this.#owner.context.clock.monotonic();
+    this.connection.write(buffers, written);
+  }
+
+  setInteresting(interesting: boolean): void {
+    if (this.interesting === interesting) return;
+    this.interesting = interesting;
+    this.usefulAt = this.#owner.context.clock.monotonic();
+    this.send(interesting ? wire.encodeInterested() : wire.encodeNotInterested());
+  }
+
+  setChoked(choked: boolean): void {
+    const { uploader } = this;
+    if (uploader === null || uploader.choking === choked) return;
+    uploader.choking = choked;
+    this.send(choked ? wire.encodeChoke() : wire.encodeUnchoke());
+    if (choked) uploader.cancelAll((index) => uploader.allowedFast.has(index));
+  }
+
+  /** Tells our extensions again, when what they say has changed (BEP 10, 21). */
+  sayExtensions(): void {
+    if (!this.#extended) return;
+    this.send(extensionsMessage(this.#owner, this.connection.remoteAddress));
+  }
+
+  /** Once a second. */
+  tick(now: number, milliseconds: number): void {
+    this.uploader?.tick(now, milliseconds);
+    if (now - this.#receivedAt > IDLE_MILLISECONDS) this.close('idle');
+    else if (now - this.#sentAt > KEEP_ALIVE_MILLISECONDS) this.send(wire.encodeKeepAlive());
+    if (this.interested || this.interesting) this.usefulAt = now;
+  }
+
+  /** Ends the connection and tells the torrent, once. */
+  close(reason: string): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#decoder.stop();
+    this.uploader?.close();
+    this.#out = [];
+    this.connection.destroy();
+    this.#owner.onClosed(this, reason);
+  }
+
+  data(chunk: Buffer): void {
+    if (this.isClosed) return;
+    this.#receivedAt = this.#owner.context.clock.monotonic();
+    this.#inTurn = true;
+    try {
+      this.#decoder.push(chunk, this);
+    } catch (error) {
+      this.#broken(error);
+    }
+    if (!this.isClosed) this.#owner.onTurn(this);
+    this.#inTurn = false;
+    this.flush();
+  }
+
+  drained(): void {
+    this.flush();
+  }
+
+  closed(error?: Error): void {
+    this.close(error?.message ?? 'closed by the peer');
+  }
+
+  // Messages of the peer, in the order of their ids.
+
+  onKeepAlive(): void {
+    // Its bytes were enough to say that it lives.
+  }
+
+  onChoke(): void {
+    if (this.choking) return;
+    this.choking = true;
+    this.#owner.onChoked(this);
+  }
+
+  onUnchoke(): void {
+    if (!this.choking) return;
+    this.choking = false;
+    this.#owner.onUnchoked(this);
+  }
+
+  onInterested(): void {
+    this.#setInterested(true);
+  }
+
+  onNotInterested(): void {
+    this.#setInterested(false);
+  }
+
+  onHave(index: number): void {
+    this.#piecesTold = true;
+    if (this.pieces.have(index)) this.#owner.onHave(this, index);
+  }
+
+  onBitfield(bytes: Buffer): void {
+    this.#tellPieces();
+    this.pieces.bitfield(bytes);
+    this.#owner.onPieces(this);
+  }
+
+  onRequest(index: number, begin: number, length: number): void {
+    if (this.uploader !== null) this.uploader.request(index, begin, length);
+    else if (this.fast) this.send(wire.encodeReject(index, begin, length));
+  }
+
+  onPiece(index: number, begin: number, data: Buffer): void {
+    this.#owner.onBlock(this, index, begin, data);
+  }
+
+  onCancel(index: number, begin: number, length: number): void {
+    this.uploader?.cancel(index, begin, length);
+  }
+
+  onPort(): void {} // The DHT's business (BEP 5), which is off.
+
+  onSuggest(): void {} // A hint (BEP 6) that rarest first does not take.
+
+  onHaveAll(): void {
+    this.#tellPieces();
+    this.pieces.all();
+    this.#owner.onPieces(this);
+  }
+
+  onHaveNone(): void {
+    this.#tellPieces();
+    this.#owner.onPieces(this);
+  }
+
+  onReject(index: number, begin: number): void {
+    this.#owner.onReject(this, index, begin);
+  }
+
+  onAllowedFast(index: number): void {
+    this.requests.allowFast(index);
+  }
+
+  onExtended(id: number, payload: Buffer): void {
+    if (id === wire.EXTENSION_HANDSHAKE_ID) {
+      this.extensions = wire.decodeExtensionHandshake(payload);
+      this.uploadOnly = this.extensions.uploadOnly ?? this.uploadOnly;
+      this.requests.setPeerQueue(this.extensions.requestQueue);
+      this.#owner.onExtensions(this);
+    } else if (id === METADATA_EXTENSION && !this.#owner.isPrivate) {
+      const message = wire.decodeMetadataMessage(payload);
+      if (message !== null) this.#owner.onMetadata(this, message);
+    }
+  }
+
+  #setInterested(interested: boolean): void {
+    if (this.interested === interested) return;
+    this.interested = interested;
+    this.usefulAt = this.#owner.context.clock.monotonic();
+    this.#owner.onInterest(this);
+  }
+
+  /** What a peer has comes first and once (BEP 3, 6). */
+  #tellPieces(): void {
+    if (this.#piecesTold) throw new wire.ProtocolError('message-length', 'a second list of pieces');
+    this.#piecesTold = true;
+  }
+
+  #broken(error: unknown): void {
+    if (error instanceof wire.ProtocolError) this.close(`broke the protocol: ${error.message}`);
+    else {
+      // A fault of ours costs one connection, not the process.
+      this.#owner.context.log.error('a peer session failed', { error });
+      this.close('failed');
+    }
+  }
+
+  #sayHello(): void {
+    const { source } = this.#owner;
+    if (source !== null) this.uploader = new Uploader(this, source, this.#owner.context);
+    const pieces = piecesMessage(this.#owner, this.fast);
+    if (pieces !== null) this.send(pieces);
+    this.sayExtensions();
+  }
+}

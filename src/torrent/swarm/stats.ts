@@ -1,0 +1,41 @@
+import type { Bitfield } from '../../lib/bitfield.ts';
+import type { Info } from '../metainfo/index.ts';
+import type { ByteRange } from '../ports.ts';
+import { clientName } from '../wire/index.ts';
+import type { PeerSession } from './session.ts';
+import type { PeerStats } from './types.ts';
+
+/** Bytes of the pieces that are there. */
+export function hadBytes(info: Info, have: Bitfield): number {
+  const last = info.pieceCount - 1;
+  const short = have.has(last) ? info.pieceLength - info.pieceBytes(last) : 0;
+  return have.count * info.pieceLength - short;
+}
+
+/** Whether all pieces that hold bytes of the range are there. */
+export function hasRange(info: Info, have: Bitfield, { offset, length }: ByteRange): boolean {
+  if (offset + length > info.totalLength) return false;
+  const last = Math.floor((offset + length - 1) / info.pieceLength);
+  for (let index = Math.floor(offset / info.pieceLength); index <= last; index++) if (!have.has(index)) return false;
+  return true;
+}
+
+/** One peer for people. */
+export function peerStats(session: PeerSession): PeerStats {
+  const { uploader, requests, connection } = session;
+  return {
+    host: connection.remoteAddress,
+    port: connection.remotePort,
+    client: session.extensions?.client ?? clientName(session.peerId),
+    incoming: session.dialled === null,
+    progress: session.pieces.progress,
+    uploadedBytes: uploader?.rate.total ?? 0,
+    downloadedBytes: requests.rate.total,
+    uploadBytesPerSecond: uploader?.rate.bytesPerSecond ?? 0,
+    downloadBytesPerSecond: requests.rate.bytesPerSecond,
+    interested: session.interested,
+    interesting: session.interesting,
+    choked: uploader?.choking ?? true,
+    choking: session.choking,
+  };
+}

@@ -1,0 +1,215 @@
+import type { Bitfield } from '../../lib/bitfield.ts';
+import type { Info } from '../metainfo/index.ts';
+import type { Connection, Handle, Lease } from '../ports.ts';
+import { BLOCK_BYTES, encodeReject } from '../wire/index.ts';
+import { type ColdOwner, ColdReads } from './cold-reads.ts';
+import type { SwarmContext } from './context.ts';
+import { type BlockRun, CANCELLED, copyOut, PieceWriter } from './leases.ts';
+import * as limits from './limits.ts';
+import { Rate } from './rate.ts';
+import { RequestQueue } from './request-queue.ts';
+
+/** Where a torrent's bytes are served from. */
+export interface UploadSource {
+  readonly info: Info;
+  readonly handle: Handle;
+  readonly have: Bitfield;
+  /** The system took payload bytes. */
+  uploaded(bytes: number): void;
+}
+
+/** What the uploader needs of its session. */
+export interface UploadPeer {
+  readonly connection: Connection;
+  /** Both speak BEP 6. */
+  readonly fast: boolean;
+  /** Queues a message to go out before the next blocks. */
+  send(message: Buffer): void;
+  /** Something may be sent now. */
+  flush(): void;
+  close(reason: string): void;
+}
+
+/** Bytes in the hands of the connection, and what they hold. */
+interface Batch {
+  readonly leases: Lease[];
+  heldBytes: number;
+  payloadBytes: number;
+  readonly at: number;
+}
+
+/** Answers one peer's requests: judges and queues them, then hands blocks to its connection, as much as it takes. */
+export class Uploader implements ColdOwner {
+  readonly rate = new Rate();
+  /** We choke the peer. */
+  choking = true;
+  /** Pieces it may ask for while choked (BEP 6). */
+  readonly allowedFast = new Set<number>();
+  heldBytes = 0;
+  readonly #peer: UploadPeer;
+  readonly #source: UploadSource;
+  readonly #context: SwarmContext;
+  readonly #queue = new RequestQueue();
+  readonly #cold: ColdReads;
+  readonly #writer = new PieceWriter();
+  readonly #batches = new Set<Batch>();
+  #slow = false;
+  #invalidRequests = 0;
+  #closed = false;
+
+  constructor(peer: UploadPeer, source: UploadSource, context: SwarmContext) {
+    this.#peer = peer;
+    this.#source = source;
+    this.#context = context;
+    this.#cold = new ColdReads(this, source, context, this.#queue);
+  }
+
+  get fast(): boolean {
+    return this.#peer.fast;
+  }
+
+  request(index: number, begin: number, length: number): void {
+    const { info, have } = this.#source;
+    if (!inRange(info, index, begin, length)) {
+      this.#reject(index, begin, length);
+      if (++this.#invalidRequests >= limits.INVALID_REQUESTS) this.#peer.close('too many impossible requests');
+    } else if ((this.choking && !this.allowedFast.has(index)) || !have.has(index)) {
+      this.#reject(index, begin, length);
+    } else if (!this.#queue.push(index, begin, length) && !this.#queue.has(index, begin)) {
+      this.#reject(index, begin, length);
+    }
+  }
+
+  /** BEP 6 wants every request answered: a cancelled one by a reject. */
+  cancel(index: number, begin: number, length: number): void {
+    if (this.#queue.remove(index, begin) || this.#cold.cancel(index, begin)) this.#reject(index, begin, length);
+  }
+
+  /** Refuses what is queued: the peer was choked, or pieces were lost. `keep` says which pieces are served all the same. */
+  cancelAll(keep: (index: number) => boolean): void {
+    const refused: number[] = [];
+    const gather = (index: number, begin: number, length: number) => {
+      if (!keep(index)) refused.push(index, begin, length);
+      return true;
+    };
+    this.#queue.scan(gather);
+    this.#cold.scan(gather);
+    for (let at = 0; at < refused.length; at += 3) {
+      this.cancel(refused[at] as number, refused[at + 1] as number, refused[at + 2] as number);
+    }
+  }
+
+  refuse(run: BlockRun): void {
+    for (let at = 0; at < run.length; at += 3) {
+      if (run[at] !== CANCELLED) this.#reject(run[at] as number, run[at + 1] as number, run[at + 2] as number);
+    }
+  }
+
+  /** Appends what the connection has room for to `buffers`; returns what to call when the system took it. */
+  collect(buffers: Buffer[]): (() => void) | undefined {
+    if (this.#closed || (this.#queue.length === 0 && this.#cold.size === 0)) return undefined;
+    const batch: Batch = { leases: [], heldBytes: 0, payloadBytes: 0, at: this.#context.clock.monotonic() };
+    const room = limits.SEND_BUFFER_BYTES - this.#peer.connection.queuedBytes;
+    this.#collectArrived(batch, buffers, room);
+    this.#collectQueued(batch, buffers, room);
+    if (batch.payloadBytes === 0) {
+      // All of what arrived had been cancelled.
+      this.#release(batch);
+      return undefined;
+    }
+    this.#batches.add(batch);
+    return () => this.#written(batch);
+  }
+
+  /** Something was read. */
+  flush(): void {
+    this.#peer.flush();
+  }
+
+  hold(bytes: number): void {
+    this.heldBytes += bytes;
+    this.#context.leased.bytes += bytes;
+  }
+
+  /** Once a second: retries, and leases that have been held too long. */
+  tick(now: number, milliseconds: number): void {
+    this.rate.tick(milliseconds);
+    this.#cold.tick(now);
+    for (const batch of this.#batches) {
+      if (now - batch.at <= limits.LEASE_MILLISECONDS) break;
+      // The system still has the bytes: they cannot be swapped for copies, but no more are lent, and where memory is short
+      // the connection goes.
+      this.#slow = true;
+      const { leased, limits: set } = this.#context;
+      if (batch.heldBytes > 0 && leased.bytes > set.leasedBytes / 2) this.#peer.close('too slow for what it holds');
+    }
+  }
+
+  /** Gives back what is held; what the system has comes back by itself. */
+  close(): void {
+    this.#closed = true;
+    this.#queue.clear();
+    this.#cold.close();
+  }
+
+  #reject(index: number, begin: number, length: number): void {
+    if (this.#peer.fast) this.#peer.send(encodeReject(index, begin, length));
+  }
+
+  #collectArrived(batch: Batch, buffers: Buffer[], room: number): void {
+    while (batch.payloadBytes < room) {
+      const arrived = this.#cold.next();
+      if (arrived === null) return;
+      this.#give(batch, buffers, arrived.run, arrived.lease);
+    }
+  }
+
+  #collectQueued(batch: Batch, buffers: Buffer[], room: number): void {
+    const { info, handle } = this.#source;
+    const { store } = this.#context;
+    while (this.#queue.length > 0 && batch.payloadBytes < room) {
+      const offset = this.#queue.index * info.pieceLength + this.#queue.begin;
+      const most = Math.min(limits.RUN_BYTES, room - batch.payloadBytes);
+      let bytes = this.#queue.runBytes(info.pieceLength, most);
+      let lease = store.tryRead(handle, offset, bytes);
+      if (lease === null && bytes > this.#queue.bytes) {
+        bytes = this.#queue.bytes;
+        lease = store.tryRead(handle, offset, bytes);
+      }
+      if (lease !== null) this.#give(batch, buffers, this.#queue.takeRun(bytes), lease);
+      else if (!this.#cold.start(offset, batch.at)) return;
+    }
+  }
+
+  #give(batch: Batch, buffers: Buffer[], run: BlockRun, given: Lease): void {
+    const { leased, limits: set } = this.#context;
+    const crowded =
+      this.heldBytes + given.pinnedBytes > limits.PEER_HELD_BYTES || leased.bytes + given.pinnedBytes > set.leasedBytes;
+    const lease = this.#slow || crowded ? copyOut(given) : given;
+    batch.payloadBytes += this.#writer.append(buffers, run, lease.views);
+    batch.leases.push(lease);
+    batch.heldBytes += lease.pinnedBytes;
+    this.hold(lease.pinnedBytes);
+  }
+
+  #release(batch: Batch): void {
+    for (const lease of batch.leases) lease.release();
+    this.hold(-batch.heldBytes);
+  }
+
+  #written(batch: Batch): void {
+    this.#batches.delete(batch);
+    this.#release(batch);
+    this.#slow = this.#context.clock.monotonic() - batch.at > limits.LEASE_MILLISECONDS;
+    if (this.#closed) return;
+    this.rate.add(batch.payloadBytes);
+    this.#cold.taken(batch.payloadBytes);
+    this.#source.uploaded(batch.payloadBytes);
+    if (this.#queue.length > 0 || this.#cold.size > 0) this.#peer.flush();
+  }
+}
+
+function inRange(info: Info, index: number, begin: number, length: number): boolean {
+  if (index >= info.pieceCount || length === 0 || length > BLOCK_BYTES) return false;
+  return begin + length <= info.pieceLength && index * info.pieceLength + begin + length <= info.totalLength;
+}
