@@ -95,6 +95,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   'src/cli/stop.ts': ['timers', 'time'],
 
   // main.ts, app.ts, config.ts
+  'src/app.ts': ['fs', 'net'],
   'src/config.ts': ['fs'],
 };
 

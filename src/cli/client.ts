@@ -51,7 +51,8 @@ function send(options: ClientOptions, socketPath: string, method: string, path: 
       : { hostname: base.hostname.replace(/^\[|\]$/g, ''), port: base.port, headers };
   const request = base?.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise<IncomingMessage>((resolve, reject) => {
-    const sent = request({ ...where, method, path: full, timeout: REPLY_MILLISECONDS }, resolve);
+    // No agent: a connection that is kept would keep the process, and a stopping server, waiting.
+    const sent = request({ ...where, agent: false, method, path: full, timeout: REPLY_MILLISECONDS }, resolve);
     sent.on('timeout', () => sent.destroy(new Error('no answer')));
     sent.on('error', () =>
       reject(

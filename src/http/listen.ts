@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
+import { systemClock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 
 /** A Unix socket's path must fit in sockaddr_un (108 bytes with its end on Linux, 104 on macOS). */
@@ -8,6 +9,8 @@ export const SOCKET_PATH_BYTES = 103;
 const HEADERS_MILLISECONDS = 10_000;
 const REQUEST_MILLISECONDS = 60_000;
 const CONNECTIONS = 200;
+/** How long a stop waits for answers under way; a caller that goes on asking does not hold it up. */
+const CLOSE_MILLISECONDS = 1_000;
 
 interface Fetcher {
   fetch(request: Request, ...rest: unknown[]): Response | Promise<Response>;
@@ -64,12 +67,19 @@ function listen(app: Fetcher, where: { host: string; port: number } | { path: st
       const address = server.address();
       resolve({
         port: typeof address === 'object' && address !== null ? address.port : 0,
-        close: () =>
-          new Promise((closed) => {
-            server.close(() => closed());
-            server.closeIdleConnections();
-          }),
+        close: () => closeServer(server),
       });
     });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((closed) => {
+    const timer = systemClock.after(CLOSE_MILLISECONDS, () => server.closeAllConnections());
+    server.close(() => {
+      timer.cancel();
+      closed();
+    });
+    server.closeIdleConnections();
   });
 }

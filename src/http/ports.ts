@@ -84,8 +84,6 @@ export interface StatsView {
   readonly spoolBudgetBytes: number;
   readonly storeReadBytes: number;
   readonly storeWrittenBytes: number;
-  readonly storeReads: number;
-  readonly storeWrites: number;
 }
 
 export interface NewImport {

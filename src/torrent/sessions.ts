@@ -78,7 +78,6 @@ export class TorrentSession {
   /** Lifetime counters at the session's `started`. */
   #base: { uploadedBytes: number; downloadedBytes: number };
   #announces: AnnounceHandle | null = null;
-  #telling: Promise<void> = Promise.resolve();
   /** Begun as a whole torrent: nothing is left to fetch, also before the store has said so. */
   readonly #whole: boolean;
 
@@ -122,17 +121,6 @@ export class TorrentSession {
     this.torrent.provide(info, id);
   }
 
-  /** A change is felt by peers at once; trackers are told behind it. */
-  setSeeding(on: boolean): void {
-    this.torrent.setSeeding(on);
-    if (on && this.#announces === null) this.#announce();
-    else if (!on && this.#announces !== null) {
-      const told = this.#announces;
-      this.#announces = null;
-      this.#telling = told.stop(true);
-    }
-  }
-
   /**
    * Takes the torrent from the engine. With `tell`, its tracker gets `stopped`; without, the announce session may go on
    * at the next start.
@@ -141,10 +129,12 @@ export class TorrentSession {
     const announces = this.#announces;
     this.#announces = null;
     this.torrent.setSeeding(false);
-    await Promise.all([announces?.stop(tell), this.#telling]);
-    await this.#options.engine.remove(this.torrent);
-    this.#options.changed(this);
-    this.#forget();
+    try {
+      await Promise.all([announces?.stop(tell), this.#options.engine.remove(this.torrent)]);
+    } finally {
+      this.#options.changed(this);
+      this.#forget();
+    }
   }
 
   get #left(): number {

@@ -76,8 +76,6 @@ export const Stats = z
     spoolBudgetBytes: count,
     storeReadBytes: count,
     storeWrittenBytes: count,
-    storeReads: count,
-    storeWrites: count,
   })
   .openapi('Stats');
 

@@ -1,0 +1,268 @@
+import { lookup } from 'node:dns/promises';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import { type Database, openDatabase } from './db/index.ts';
+import { createApplication, createHttp, type Listening, listenSocket, listenTcp } from './http/index.ts';
+import { ImportManager } from './import/index.ts';
+import { isLoopbackAddress } from './lib/addresses.ts';
+import { type Clock, systemClock } from './lib/clock.ts';
+import { BaeError, errorMessage } from './lib/errors.ts';
+import type { Log } from './lib/log.ts';
+import { WorkerPool } from './lib/pool.ts';
+import { type Random, systemRandom } from './lib/random.ts';
+import { LibraryManager } from './library/index.ts';
+import { createLog } from './observe/index.ts';
+import { SessionJournal, TorrentSeeder } from './seed/index.ts';
+import {
+  AnnounceScheduler,
+  createEngine,
+  createResolver,
+  type Engine,
+  HttpTracker,
+  makePeerId,
+  Sessions,
+  systemNetwork,
+  type TorrentSession,
+  type TrackerClient,
+  UdpTracker,
+  workerHasher,
+} from './torrent/index.ts';
+import { openVault, type Vault } from './vault/index.ts';
+import { SEAL_WORKER_URL, type SealRequest, type SealResponse, workerSealer } from './vault/seal/index.ts';
+import { metered, type ObjectStore, openStore, retrying } from './vault/store/index.ts';
+
+/** The whole stop, trackers and all; what is not done by then is left to the next start. */
+const STOP_MILLISECONDS = 9_000;
+/** Tries of a store call that somebody waits for, before they are told. */
+const STORE_TRIES = 6;
+const MIB = 1024 * 1024;
+
+export interface Server {
+  /** Where TCP callers reach it: host and port. */
+  readonly address: string;
+  readonly peerPort: number;
+  /** Resolves when somebody asked for the stop. */
+  readonly stopAsked: Promise<void>;
+  /** Saves what must be saved and closes everything, within 10 s. */
+  stop(): Promise<void>;
+}
+
+interface Base {
+  readonly config: Config;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Undone in reverse order at the stop, or when a later step of the start fails. */
+  readonly closers: (() => Promise<void> | void)[];
+}
+
+/** Runs the server until SIGTERM, SIGINT or `bae stop`. */
+export async function runServer(config: Config, environment: Base['environment'], version: string): Promise<void> {
+  const server = await startServer(config, environment, version);
+  const words = `bae ${version} listens on ${server.address}; peers reach it on port ${server.peerPort}.`;
+  process.stdout.write(`${words}\nImport something: bae import album.torrent\n`);
+  const signalled = Promise.withResolvers<void>();
+  const signal = () => signalled.resolve();
+  process.on('SIGTERM', signal).on('SIGINT', signal);
+  await Promise.race([server.stopAsked, signalled.promise]);
+  await server.stop();
+  // Every part is closed and saved: what still holds the process (a socket to a store that hangs) must not.
+  process.exit();
+}
+
+/** Constructs everything, in the order in which each part needs the one before. */
+export async function startServer(config: Config, environment: Base['environment'], version: string): Promise<Server> {
+  refuseOpenListening(config);
+  const closers: Base['closers'] = [];
+  const log = createLog(config.log_level);
+  const base: Base = { config, environment, version, clock: systemClock, random: systemRandom, log, closers };
+  try {
+    makeDataFolder(config.data);
+    const database = await openDatabase(config.database, { clock: base.clock });
+    closers.push(() => database.close());
+    const { vault, store } = await openContent(base, database);
+    return await startRooms(base, database, vault, store);
+  } catch (error) {
+    await undo(base);
+    throw error;
+  }
+}
+
+async function startRooms(base: Base, database: Database, vault: Vault, store: ObjectStore): Promise<Server> {
+  const { config, clock, log, closers } = base;
+  const journal = new SessionJournal({ database, clock, log });
+  const { engine, sessions, peerPort } = await openEngine(base, vault, (session) => journal.changed(session));
+  const library = new LibraryManager({ database, clock, log });
+  const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log });
+  closers.push(() => seeder.stop());
+  const imports = new ImportManager({
+    database,
+    vault,
+    sessions,
+    library,
+    clock,
+    log,
+    settings: { stallMilliseconds: config.import_stall_seconds * 1_000 },
+    resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    savedAnnounces: (torrentId) => journal.load(torrentId),
+    onDone: (torrentId, session) => {
+      seeder
+        .adopt(torrentId, session)
+        .catch((error) => log.error('a torrent cannot be seeded', { reason: errorMessage(error) }));
+    },
+  });
+  closers.push(() => imports.stop());
+  await seeder.start();
+  await imports.start();
+  const asked = Promise.withResolvers<void>();
+  const application = createApplication({
+    imports,
+    library,
+    seeder,
+    vault,
+    version: base.version,
+    startedAt: clock.now(),
+    now: () => clock.now(),
+    peerPort: () => peerPort,
+    peers: () => engine.stats().connections,
+    store: store.describe(),
+    ready: async () => ({ store: vault.stats().uploads.waiting, database: await databaseFault(database) }),
+    stop: () => asked.resolve(),
+  });
+  const { tcp, socket } = await openHttp(base, application);
+  closers.push(() => Promise.all([tcp.close(), socket.close()]).then(() => undefined));
+  const address = `${config.listen.host}:${tcp.port}`;
+  return { address, peerPort, stopAsked: asked.promise, stop: () => undo(base) };
+}
+
+/** A page in the same browser or a neighbour on the network must not find an open door. */
+function refuseOpenListening(config: Config): void {
+  const { host } = config.listen;
+  if (host === 'localhost' || isLoopbackAddress(host) || config.token !== undefined) return;
+  throw new BaeError('refused', `Listening on ${host} needs a token: set BAE_TOKEN or BAE_TOKEN_FILE.`);
+}
+
+function makeDataFolder(data: string): void {
+  try {
+    mkdirSync(data, { recursive: true });
+    chmodSync(data, 0o700);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new BaeError('refused', `The data folder ${data} cannot be used (${code}): choose another with BAE_DATA.`, {
+      cause,
+    });
+  }
+}
+
+async function openContent(base: Base, database: Database): Promise<{ vault: Vault; store: ObjectStore }> {
+  const { config, environment, clock, random, log, closers } = base;
+  const plain = await openStore(config.store, environment, clock);
+  const store = retrying(metered(plain), { clock, random, log, tries: STORE_TRIES });
+  closers.push(() => store.close());
+  const threads = Math.max(2, availableParallelism() - 1);
+  const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, size: threads });
+  closers.push(() => pool.close());
+  const vault = await openVault({
+    database,
+    store,
+    dataDir: config.data,
+    cacheBytes: config.cache_bytes,
+    ramCacheBytes: config.ram_cache_bytes,
+    spoolBytes: config.spool_bytes,
+    pinBytes: config.pin_bytes,
+    clock,
+    random,
+    log,
+    sealer: workerSealer(pool),
+  });
+  closers.push(() => vault.close());
+  return { vault, store };
+}
+
+async function openEngine(base: Base, vault: Vault, changed: (session: TorrentSession) => void) {
+  const { config, version, clock, random, log, closers } = base;
+  const hasher = workerHasher(Math.max(1, availableParallelism() - 1));
+  closers.push(() => hasher.close());
+  const engine: Engine = createEngine({
+    store: vault.pieces,
+    hasher,
+    network: systemNetwork,
+    clock,
+    random,
+    log,
+    version,
+    limits: {
+      allowPrivateAddresses: config.allow_private_addresses,
+      limitLoopback: config.limit_loopback,
+      leasedBytes: Math.max(16 * MIB, Math.floor(config.ram_cache_bytes / 2)),
+    },
+  });
+  closers.push(() => engine.close());
+  const { port } = await engine.listen({ addresses: config.peer_address, port: config.peer_port });
+  const resolver = createResolver(config.allow_private_addresses);
+  const http = new HttpTracker({ resolver, userAgent: `bae/${version}` });
+  const udp = new UdpTracker({ resolver, clock, random });
+  const scheduler = new AnnounceScheduler({
+    clients: new Map<string, TrackerClient>([
+      ['http:', http],
+      ['https:', http],
+      ['udp:', udp],
+    ]),
+    clock,
+    random,
+    log,
+    port: () => port,
+    allowPrivateAddresses: config.allow_private_addresses,
+  });
+  closers.push(() => {
+    scheduler.close();
+    http.close();
+    udp.close();
+  });
+  const newPeerId = () => makePeerId(random, version);
+  return { engine, peerPort: port, sessions: new Sessions({ engine, scheduler, random, newPeerId, changed }) };
+}
+
+async function openHttp(base: Base, application: ReturnType<typeof createApplication>) {
+  const { config, version, log } = base;
+  const common = { application, version, log };
+  const guard = { token: config.token ?? null, hosts: [config.listen.host.toLowerCase()] };
+  const tcp: Listening = await listenTcp(createHttp({ ...common, guard }), config.listen.host, config.listen.port);
+  try {
+    const socket = await listenSocket(createHttp({ ...common, guard: null }), join(config.data, 'bae.sock'));
+    return { tcp, socket };
+  } catch (error) {
+    await tcp.close();
+    throw error;
+  }
+}
+
+async function databaseFault(database: Database): Promise<string | null> {
+  try {
+    await database.db.selectFrom('settings').select('key').limit(1).execute();
+    return null;
+  } catch (error) {
+    return errorMessage(error);
+  }
+}
+
+/** Closes in reverse order; one that fails or hangs does not keep the others from closing. */
+async function undo({ closers, clock, log }: Base): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = clock.after(STOP_MILLISECONDS, () => late.resolve());
+  const all = async () => {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) {
+      try {
+        await close();
+      } catch (error) {
+        log.error('a part did not close well', { reason: errorMessage(error) });
+      }
+    }
+  };
+  await Promise.race([all(), late.promise]);
+  timer.cancel();
+}

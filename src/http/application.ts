@@ -1,0 +1,155 @@
+import type { ImportManager, ImportSnapshot } from '../import/index.ts';
+import { BaeError } from '../lib/errors.ts';
+import type { LibraryManager, LibraryTorrent } from '../library/index.ts';
+import type { TorrentSeeder } from '../seed/index.ts';
+import type { Vault } from '../vault/index.ts';
+import type { Application, ImportView, StatsView, TorrentDetail, TorrentView } from './ports.ts';
+
+export interface ApplicationParts {
+  readonly imports: ImportManager;
+  readonly library: LibraryManager;
+  readonly seeder: TorrentSeeder;
+  readonly vault: Vault;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly now: () => number;
+  readonly peerPort: () => number;
+  readonly peers: () => number;
+  /** The store without its secrets. */
+  readonly store: string;
+  readonly ready: Application['ready'];
+  readonly stop: () => void;
+}
+
+/** Joins the rooms into what the outside may ask; ids become strings here. */
+export function createApplication(parts: ApplicationParts): Application {
+  const { imports, library, seeder, vault } = parts;
+  const one = async (id: number) => torrentView(parts, await library.torrent(id));
+  const many = (ids: readonly number[]) => Promise.all(ids.map(one));
+  const torrentIds = async (id: string) => {
+    const { kind, number } = parseId(id, 'tr');
+    return kind === 't' ? [number] : await library.torrentsOfRelease(number);
+  };
+  return {
+    addImport: async (request) => importView(await imports.add(request)),
+    imports: async () => (await imports.list()).map(importView),
+    import: async (id) => importView(await imports.get(parseId(id, 'i').number)),
+    cancelImport: async (id) => importView(await imports.cancel(parseId(id, 'i').number)),
+    retryImport: async (id) => importView(await imports.retry(parseId(id, 'i').number)),
+    torrents: async () => Promise.all((await library.torrents()).map((torrent) => torrentView(parts, torrent))),
+    torrent: async (id) => torrentDetail(parts, (await torrentIds(id))[0] as number),
+    setSeeding: async (id, on) => {
+      const ids = await torrentIds(id);
+      for (const torrent of ids) await library.setTorrentSeeding(torrent, on);
+      return many(ids);
+    },
+    setPinned: async (id, on) => {
+      const ids = await torrentIds(id);
+      for (const torrent of ids) await seeder.setCacheMode(torrent, on ? 'pinned' : 'on-demand');
+      return many(ids);
+    },
+    stats: () => stats(parts),
+    ready: parts.ready,
+    stop: parts.stop,
+  };
+
+  async function stats(from: ApplicationParts): Promise<StatsView> {
+    const torrents = await from.library.torrents();
+    const live = torrents.map((torrent) => counters(from, torrent));
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    const vaultStats = vault.stats();
+    const going = (await imports.list()).filter(({ state }) => !['done', 'failed', 'cancelled'].includes(state));
+    return {
+      version: from.version,
+      uptimeSeconds: Math.round((from.now() - from.startedAt) / 1_000),
+      peerPort: from.peerPort(),
+      store: from.store,
+      torrents: torrents.length,
+      seeding: torrents.filter(({ isSeeding }) => isSeeding).length,
+      imports: going.length,
+      peers: from.peers(),
+      uploadedBytes: sum(live.map(({ uploadedBytes }) => uploadedBytes)),
+      downloadedBytes: sum(live.map(({ downloadedBytes }) => downloadedBytes)),
+      cacheBytes: vaultStats.cacheBytes,
+      cacheBudgetBytes: vaultStats.cacheBudgetBytes,
+      pinnedBytes: vaultStats.pinnedBytes,
+      spoolBytes: vaultStats.spoolBytes,
+      spoolBudgetBytes: vaultStats.spoolBudgetBytes,
+      storeReadBytes: vaultStats.fetchedBytes,
+      storeWrittenBytes: vaultStats.uploadedBytes,
+    };
+  }
+}
+
+function importView(snapshot: ImportSnapshot): ImportView {
+  const { id, infoHash, torrentId, ...rest } = snapshot;
+  return {
+    ...rest,
+    id: `i${id}`,
+    infoHash: infoHash.toString('hex'),
+    torrentId: torrentId === null ? null : `t${torrentId}`,
+  };
+}
+
+/** Live counters while it is seeded, the saved ones else. */
+function counters(parts: ApplicationParts, torrent: LibraryTorrent) {
+  const live = parts.seeder.view(torrent.id)?.stats;
+  return {
+    uploadedBytes: live?.uploadedBytes ?? torrent.uploadedBytes,
+    downloadedBytes: live?.downloadedBytes ?? torrent.downloadedBytes,
+    peers: live?.peers ?? 0,
+  };
+}
+
+async function torrentView(parts: ApplicationParts, torrent: LibraryTorrent): Promise<TorrentView> {
+  return {
+    id: `t${torrent.id}`,
+    releaseIds: torrent.releaseIds.map((id) => `r${id}`),
+    name: torrent.name,
+    infoHash: torrent.infoHash.toString('hex'),
+    totalBytes: torrent.totalBytes,
+    pieceLength: torrent.pieceLength,
+    pieceCount: torrent.pieceCount,
+    seeding: torrent.isSeeding,
+    cacheMode: torrent.cacheMode,
+    cachedBytes: await parts.vault.cachedBytes(torrent.id),
+    ...counters(parts, torrent),
+    error: torrent.error,
+  };
+}
+
+async function torrentDetail(parts: ApplicationParts, id: number): Promise<TorrentDetail> {
+  const torrent = await parts.library.torrent(id);
+  const asked = parts.seeder.view(id)?.trackers;
+  const idle = torrent.trackers.flatMap((tier, number) =>
+    tier.map((url) => ({ tracker: hostOf(url), tier: number, state: 'not-asked', message: null })),
+  );
+  return {
+    ...(await torrentView(parts, torrent)),
+    private: torrent.isPrivate,
+    files: torrent.files.map(({ path, length, pad }) => ({ path: path.join('/'), length, pad })),
+    releases: torrent.releases.map((release) => ({
+      id: `r${release.id}`,
+      title: release.title,
+      artist: release.artist ?? 'Unknown artist',
+    })),
+    trackers: asked?.map(({ tracker, tier, state, message }) => ({ tracker, tier, state, message })) ?? idle,
+  };
+}
+
+/** What may be shown of an announce URL: the rest may hold a passkey. */
+function hostOf(announce: string): string {
+  const url = new URL(announce);
+  return `${url.protocol}//${url.host}`;
+}
+
+/** `t12`, `r3`, `i7`: a letter for the kind, then a number. */
+function parseId(id: string, kinds: string): { kind: string; number: number } {
+  const match = /^([a-z])([1-9]\d{0,14})$/.exec(id);
+  const kind = match?.[1] ?? '';
+  if (match === null || !kinds.includes(kind)) {
+    const examples = [...kinds].map((letter) => `${letter}1`).join(' or ');
+    throw new BaeError('not-found', `Nothing has the id ${id.slice(0, 32)}: ids look like ${examples}.`);
+  }
+  return { kind, number: Number(match[2]) };
+}

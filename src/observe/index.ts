@@ -1,0 +1,1 @@
+export { createLog, type LogLevel } from './log.ts';
