@@ -1,9 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { ImportView } from '../http/ports.ts';
 import { BaeError } from '../lib/errors.ts';
 import type { Context } from './context.ts';
 import { bar, clean } from './print.ts';
-import { type ImportAnswer, importFields } from './views.ts';
+import { importFields } from './views.ts';
 
 /** A .torrent file larger than this is refused before it is read (10 MiB). */
 const TORRENT_FILE_BYTES = 10 * 1024 * 1024;
@@ -19,7 +20,7 @@ export interface ImportFlags {
 /** `bae import`: hands a .torrent file or magnet link to the server; with --wait stays until it is done or failed. */
 export async function runImport(context: Context, source: string, flags: ImportFlags): Promise<void> {
   const body = { ...readSource(source), peers: (flags.peer ?? []).map(parsePeer), asIs: flags.asIs === true };
-  const started = await context.client.post<ImportAnswer>('/imports', body);
+  const started = await context.client.post<ImportView>('/imports', body);
   if (flags.wait !== true) {
     context.print(importFields(started), `${started.id}: ${nameOf(started)} (${started.state})`);
     return;
@@ -29,7 +30,7 @@ export async function runImport(context: Context, source: string, flags: ImportF
   context.print(importFields(ended), `${ended.id}: ${nameOf(ended)} is in the library.`);
 }
 
-async function waitFor(context: Context, started: ImportAnswer): Promise<ImportAnswer> {
+async function waitFor(context: Context, started: ImportView): Promise<ImportView> {
   const drawing = process.stderr.isTTY && !context.json;
   let current = started;
   while (!['done', 'failed', 'cancelled'].includes(current.state)) {
@@ -37,13 +38,13 @@ async function waitFor(context: Context, started: ImportAnswer): Promise<ImportA
       process.stderr.write(`\r\x1b[K${bar(current.progress, BAR_CHARACTERS)} ${current.state} ${nameOf(current)}`);
     }
     await wait(LOOK_AGAIN_MILLISECONDS);
-    current = await context.client.get<ImportAnswer>(`/imports/${started.id}`);
+    current = await context.client.get<ImportView>(`/imports/${started.id}`);
   }
   if (drawing) process.stderr.write('\r\x1b[K');
   return current;
 }
 
-const nameOf = (answer: ImportAnswer) => clean(answer.name ?? answer.infoHash);
+const nameOf = (answer: ImportView) => clean(answer.name ?? answer.infoHash);
 
 function readSource(source: string): { torrent: string } | { magnet: string } {
   if (/^magnet:/i.test(source)) return { magnet: source };

@@ -1,10 +1,11 @@
+import type { ImportView } from '../http/ports.ts';
 import type { Context } from './context.ts';
 import { clean, table } from './print.ts';
-import { type ImportAnswer, importFields } from './views.ts';
+import { importFields } from './views.ts';
 
 /** `bae imports`: all of them, newest first. */
 export async function runImports(context: Context): Promise<void> {
-  const imports = await context.client.get<ImportAnswer[]>('/imports');
+  const imports = await context.client.get<ImportView[]>('/imports');
   const rows = imports.map((one) => [
     one.id,
     `${(one.progress * 100).toFixed(1)} %`,
@@ -22,6 +23,6 @@ export async function runImports(context: Context): Promise<void> {
 
 /** `bae cancel` and `bae retry`. */
 export async function runImportAction(context: Context, id: string, action: 'cancel' | 'retry'): Promise<void> {
-  const answer = await context.client.post<ImportAnswer>(`/imports/${encodeURIComponent(id)}/${action}`);
+  const answer = await context.client.post<ImportView>(`/imports/${encodeURIComponent(id)}/${action}`);
   context.print(importFields(answer), `${answer.id}: ${answer.state}`);
 }

@@ -1,10 +1,10 @@
+import type { TorrentDetail, TorrentView } from '../http/ports.ts';
 import type { Context } from './context.ts';
 import { bytes, clean, table } from './print.ts';
-import type { TorrentAnswer, TorrentDetailAnswer } from './views.ts';
 
 /** `bae list`: every torrent in the library. */
 export async function runList(context: Context): Promise<void> {
-  const torrents = await context.client.get<TorrentAnswer[]>('/torrents');
+  const torrents = await context.client.get<TorrentView[]>('/torrents');
   const rows = torrents.map((one) => [
     one.id,
     bytes(one.totalBytes),
@@ -23,7 +23,7 @@ export async function runList(context: Context): Promise<void> {
 
 /** `bae show`: one torrent, by its id or a release's. */
 export async function runShow(context: Context, id: string): Promise<void> {
-  const one = await context.client.get<TorrentDetailAnswer>(`/torrents/${encodeURIComponent(id)}`);
+  const one = await context.client.get<TorrentDetail>(`/torrents/${encodeURIComponent(id)}`);
   const lines = [
     `${clean(one.name)} (${one.id}${one.private ? ', private' : ''})`,
     `info-hash  ${one.infoHash}`,
@@ -44,7 +44,7 @@ export async function runShow(context: Context, id: string): Promise<void> {
 /** `bae seed start|stop|pin|unpin`. */
 export async function runSeed(context: Context, action: string, id: string): Promise<void> {
   const path = action === 'start' || action === 'stop' ? `seeding/${action}` : action;
-  const torrents = await context.client.post<TorrentAnswer[]>(`/torrents/${encodeURIComponent(id)}/${path}`);
+  const torrents = await context.client.post<TorrentView[]>(`/torrents/${encodeURIComponent(id)}/${path}`);
   const words = torrents.map((one) => `${one.id}: ${one.seeding ? 'seeding' : 'stopped'}, ${one.cacheMode}`);
   context.print(torrents, words.join('\n'));
 }
