@@ -1,4 +1,4 @@
-export type { Files } from './files.ts';
+export { type Files, systemFiles } from './files.ts';
 export type {
   BundleContent,
   BundleFile,

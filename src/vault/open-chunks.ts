@@ -140,10 +140,16 @@ export class OpenChunks {
     }
   }
 
-  /** Saves what is in memory of a bundle's unfinished chunks; false when the spool had no room for all. */
+  /**
+   * Resolves when all that is in memory of a bundle now is durable: complete chunks sealed, others saved as parts. False when
+   * the spool had no room for all parts.
+   */
   async flush(bundle: Bundle): Promise<boolean> {
     let all = true;
     for (const chunk of this.of(bundle)) all = (await this.#save(chunk)) && all;
+    for (const chunk of this.of(bundle)) {
+      while (chunk.sealing && !bundle.isSealed(chunk.index) && !bundle.stop.signal.aborted) await bundle.changed();
+    }
     return all;
   }
 

@@ -70,6 +70,7 @@ export class Sealing {
       .work(() => this.#seal(chunk))
       .catch((error) => {
         chunk.sealing = false;
+        chunk.bundle.wake();
         if (errorKind(error) === 'cancelled' || chunk.bundle.stop.signal.aborted) return;
         this.#deps.log.warn('A chunk could not be sealed.', { bundle: chunk.bundle.id, error: errorMessage(error) });
       })

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Budget } from './budget.ts';
 import { type Files, TEMPORARY, writeDurably } from './files.ts';
 
@@ -101,6 +101,7 @@ export class Spool {
   /** Looks through the folder after a start: what was not finished is deleted, the rest listed by bundle. Counts nothing. */
   async scan(): Promise<Map<number, SpoolListing>> {
     await this.#files.makeFolder(this.#folder);
+    await this.#files.sync(dirname(this.#folder));
     const found = new Map<number, SpoolListing>();
     for (const name of await this.#files.list(this.#folder)) {
       const folder = join(this.#folder, name);

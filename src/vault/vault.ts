@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Database } from '../db/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
@@ -47,7 +47,10 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   if (options.spoolBytes < MIN_SPOOL_BYTES) {
     throw new BaeError('bad-input', `The spool needs at least ${MIN_SPOOL_BYTES} bytes; it has ${options.spoolBytes}.`);
   }
-  await files.makeFolder(dataDir);
+  if ((await files.size(dataDir)) === null) {
+    await files.makeFolder(dataDir);
+    await files.sync(dirname(dataDir));
+  }
   const unlock = (options.lock ?? lockFolder)(dataDir);
   let owner: Owner | undefined;
   try {

@@ -1,7 +1,6 @@
 import { dirname } from 'node:path';
-import { BaeError } from '../lib/errors.ts';
-import type { Random } from '../lib/random.ts';
-import { type Files, systemFiles } from './files.ts';
+import type { Random } from '../../src/lib/random.ts';
+import { type Files, systemFiles } from '../../src/vault/index.ts';
 
 /** A file's bytes as of its last sync; null if it never was synced. */
 interface Inode {
@@ -11,14 +10,10 @@ interface Inode {
 
 /** For tests: a file system that forgets at a power cut what was not synced. */
 export interface ForgetfulFiles extends Files {
-  /** Called before each call; may throw, or kill. */
-  before: ((call: keyof Files, path: string) => void) | null;
-  /** From now on every call rejects, as in a process that is gone. */
-  kill(): void;
+  /** Resolves when nothing is under way. */
+  settled(): Promise<void>;
   /** Makes of the folders what a power cut leaves: each unsynced name and each unsynced byte is kept or lost at random. */
   powerCut(random: Random): Promise<void>;
-  /** The next process may use it. */
-  revive(): void;
 }
 
 /**
@@ -30,38 +25,29 @@ export function forgetfulFiles(): ForgetfulFiles {
 }
 
 class Forgetful implements ForgetfulFiles {
-  before: ((call: keyof Files, path: string) => void) | null = null;
-  #dead = false;
+  readonly #under = new Set<Promise<unknown>>();
   #durable = new Map<string, Inode>();
   #live = new Map<string, Inode>();
   #durableFolders = new Set<string>();
   #liveFolders = new Set<string>();
 
-  kill(): void {
-    this.#dead = true;
-  }
-
-  revive(): void {
-    this.#dead = false;
-    this.before = null;
+  async settled(): Promise<void> {
+    while (this.#under.size > 0) await Promise.allSettled(this.#under);
   }
 
   async makeFolder(path: string): Promise<void> {
-    this.#enter('makeFolder', path);
-    await systemFiles.makeFolder(path);
+    await this.#run(systemFiles.makeFolder(path));
     this.#liveFolders.add(path);
   }
 
   async write(path: string, data: Uint8Array): Promise<void> {
-    this.#enter('write', path);
-    await systemFiles.write(path, data);
+    await this.#run(systemFiles.write(path, data));
     const inode = this.#live.get(path) ?? { synced: null, dirty: true };
     inode.dirty = true;
     this.#live.set(path, inode);
   }
 
   async sync(path: string): Promise<void> {
-    this.#enter('sync', path);
     const inode = this.#live.get(path);
     if (inode !== undefined) {
       inode.synced = await systemFiles.read(path);
@@ -82,16 +68,14 @@ class Forgetful implements ForgetfulFiles {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    this.#enter('rename', from);
-    await systemFiles.rename(from, to);
+    await this.#run(systemFiles.rename(from, to));
     const inode = this.#live.get(from);
     this.#live.delete(from);
     if (inode !== undefined) this.#live.set(to, inode);
   }
 
   async remove(path: string): Promise<void> {
-    this.#enter('remove', path);
-    await systemFiles.remove(path);
+    await this.#run(systemFiles.remove(path));
     this.#liveFolders.delete(path);
     for (const name of [...this.#live.keys()]) {
       if (name === path || name.startsWith(`${path}/`)) this.#live.delete(name);
@@ -99,17 +83,14 @@ class Forgetful implements ForgetfulFiles {
   }
 
   list(folder: string): Promise<string[]> {
-    this.#enter('list', folder);
     return systemFiles.list(folder);
   }
 
   read(path: string, into?: Buffer): Promise<Buffer | null> {
-    this.#enter('read', path);
     return systemFiles.read(path, into);
   }
 
   size(path: string): Promise<number | null> {
-    this.#enter('size', path);
     return systemFiles.size(path);
   }
 
@@ -150,8 +131,12 @@ class Forgetful implements ForgetfulFiles {
     for (const name of [...this.#durable.keys()]) if (name.startsWith(`${folder}/`)) this.#durable.delete(name);
   }
 
-  #enter(call: keyof Files, path: string): void {
-    if (!this.#dead) this.before?.(call, path);
-    if (this.#dead) throw new BaeError('unavailable', 'This process is gone.');
+  async #run<Result>(work: Promise<Result>): Promise<Result> {
+    this.#under.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#under.delete(work);
+    }
   }
 }

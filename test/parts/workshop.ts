@@ -3,17 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type Database, openDatabase } from '../db/index.ts';
-import { type Clock, systemClock } from '../lib/clock.ts';
-import { BaeError } from '../lib/errors.ts';
-import { silentLog } from '../lib/log.ts';
-import { type Random, seededRandom, systemRandom } from '../lib/random.ts';
-import type { Handle, StoredTorrent } from '../torrent/ports.ts';
-import { type ForgetfulFiles, forgetfulFiles } from './files.faults.ts';
-import type { BundleContent, Vault } from './ports.ts';
-import { CHUNK_OBJECT_BYTES, inlineSealer, readFileRange } from './seal/index.ts';
-import { faultyStore, memoryStore, type ObjectStore } from './store/index.ts';
-import { openVault, type VaultOptions } from './vault.ts';
+import { type Database, openDatabase } from '../../src/db/index.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import { type Random, seededRandom, systemRandom } from '../../src/lib/random.ts';
+import type { Handle, StoredTorrent } from '../../src/torrent/ports.ts';
+import { type BundleContent, type Files, openVault, type Vault, type VaultOptions } from '../../src/vault/index.ts';
+import { CHUNK_OBJECT_BYTES, inlineSealer, readFileRange } from '../../src/vault/seal/index.ts';
+import { type FaultyStore, faultyStore, memoryStore, type ObjectStore } from '../../src/vault/store/index.ts';
+import { type ForgetfulFiles, forgetfulFiles } from './forgetful-files.ts';
 
 /** For tests: a torrent of random bytes as a swarm would give it. */
 export interface Album {
@@ -24,13 +22,19 @@ export interface Album {
   readonly pieces: number;
 }
 
-/** One life of a vault; `kill` ends it without a word, as kill -9 does. */
+/** One life of a vault. */
 export interface Run {
   readonly vault: Vault;
   readonly database: Database;
-  readonly store: ReturnType<typeof faultyStore>;
-  kill(): Promise<void>;
+  readonly store: FaultyStore;
   close(): Promise<void>;
+}
+
+/** A process: what it waits for when it is gone never comes. */
+interface Life {
+  alive: boolean;
+  readonly database: Database;
+  readonly died: PromiseWithResolvers<never>;
 }
 
 /** For tests: a data folder and a store that outlive their processes. */
@@ -40,6 +44,9 @@ export class Workshop {
   readonly objects: ObjectStore;
   clock: Clock = systemClock;
   options: Partial<VaultOptions> = {};
+  /** Called before and after each thing that outlives the process: the place to kill it. */
+  step: ((what: string) => void) | null = null;
+  #life: Life | null = null;
 
   private constructor(folder: string, objects: ObjectStore) {
     this.folder = folder;
@@ -48,21 +55,19 @@ export class Workshop {
 
   static async make(objects: ObjectStore = memoryStore()): Promise<Workshop> {
     const folder = await mkdtemp(join(tmpdir(), 'bae-vault-'));
-    onTestFinished(() => rm(folder, { recursive: true, force: true }));
-    return new Workshop(folder, objects);
+    const workshop = new Workshop(folder, objects);
+    onTestFinished(() => workshop.#clear());
+    return workshop;
   }
 
+  /** Starts a vault; rejects if it is killed meanwhile. */
   async start(): Promise<Run> {
-    this.files.revive();
     const database = await openDatabase(`sqlite:${join(this.folder, 'bae.sqlite')}`, { clock: systemClock });
-    const mortal = mortalStore(this.objects);
-    const store = faultyStore(mortal.store, systemClock);
-    let alive = true;
-    const vault = await openVault({
-      database: {
-        ...database,
-        batch: (queries) => (alive ? database.batch(queries) : Promise.reject(new BaeError('unavailable', 'Gone.'))),
-      },
+    const life: Life = { alive: true, database, died: Promise.withResolvers<never>() };
+    this.#life = life;
+    const store = faultyStore(this.#guarded(life, this.objects), systemClock);
+    const opening = openVault({
+      database: { ...database, batch: (queries) => this.#step(life, 'batch', () => database.batch(queries)) },
       store,
       dataDir: join(this.folder, 'data'),
       cacheBytes: 64 * CHUNK_OBJECT_BYTES,
@@ -73,34 +78,40 @@ export class Workshop {
       random: systemRandom,
       log: silentLog,
       sealer: inlineSealer(readFileRange),
-      files: this.files,
+      files: this.#mortal(life),
       lock: () => () => undefined,
       ...this.options,
-    }).catch(async (error) => {
-      await database.close();
-      throw error;
     });
+    const vault = await Promise.race([opening, life.died.promise]);
     const close = async () => {
-      if (!alive) return;
       await vault.close();
-      alive = false;
+      life.alive = false;
       await database.close();
     };
-    onTestFinished(close);
-    return {
-      vault,
-      database,
-      store,
-      close,
-      kill: async () => {
-        alive = false;
-        this.files.kill();
-        mortal.kill();
-        await database.close();
-        // What the system had already been asked to do ends before the next life begins.
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      },
-    };
+    return { vault, database, store, close };
+  }
+
+  /** Ends the running vault without a word, as kill -9 does. */
+  kill(): void {
+    const life = this.#life;
+    if (life === null || !life.alive) return;
+    life.alive = false;
+    life.died.reject(new Error('killed'));
+    life.died.promise.catch(() => this.#buried.push(life.database.close()));
+  }
+
+  readonly #buried: Promise<void>[] = [];
+
+  /** After `kill`: what the system had already been asked to do has ended. */
+  async buried(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await this.files.settled();
+    await Promise.all(this.#buried);
+  }
+
+  /** Rejects when the running vault is killed. */
+  orKilled<Result>(work: Promise<Result>): Promise<Result> {
+    return Promise.race([work, (this.#life as Life).died.promise]);
   }
 
   /** All objects of the store by name. */
@@ -109,34 +120,50 @@ export class Workshop {
     for await (const { name } of this.objects.list(prefix)) names.push(name);
     return names.sort();
   }
-}
 
-/** A store that answers nobody once its process is gone. */
-function mortalStore(store: ObjectStore): { store: ObjectStore; kill: () => void } {
-  let dead = false;
-  const guard = async <Result>(call: () => Promise<Result>): Promise<Result> => {
-    const gone = () => new Promise<never>(() => undefined);
-    if (dead) return gone();
+  async #step<Result>(life: Life, what: string, call: () => Promise<Result>): Promise<Result> {
+    if (life.alive) this.step?.(what);
+    if (!life.alive) return await new Promise(() => undefined);
     const result = await call();
-    return dead ? gone() : result;
-  };
-  return {
-    kill: () => {
-      dead = true;
-    },
-    store: {
-      put: (...args) => guard(() => store.put(...args)),
-      get: (...args) => guard(() => store.get(...args)),
-      head: (...args) => guard(() => store.head(...args)),
-      delete: (...args) => guard(() => store.delete(...args)),
+    if (life.alive) this.step?.(`${what}, done`);
+    return life.alive ? result : await new Promise(() => undefined);
+  }
+
+  #mortal(life: Life): Files {
+    const { files } = this;
+    return {
+      makeFolder: (path) => this.#step(life, `makeFolder ${path}`, () => files.makeFolder(path)),
+      write: (path, data) => this.#step(life, `write ${path}`, () => files.write(path, data)),
+      sync: (path) => this.#step(life, `sync ${path}`, () => files.sync(path)),
+      rename: (from, to) => this.#step(life, `rename ${from}`, () => files.rename(from, to)),
+      remove: (path) => this.#step(life, `remove ${path}`, () => files.remove(path)),
+      list: (folder) => this.#step(life, `list ${folder}`, () => files.list(folder)),
+      read: (path, into) => this.#step(life, `read ${path}`, () => files.read(path, into)),
+      size: (path) => this.#step(life, `size ${path}`, () => files.size(path)),
+    };
+  }
+
+  #guarded(life: Life, store: ObjectStore): ObjectStore {
+    return {
+      put: (...args) => this.#step(life, `put ${args[0]}`, () => store.put(...args)),
+      get: (...args) => this.#step(life, `get ${args[0]}`, () => store.get(...args)),
+      head: (...args) => this.#step(life, `head ${args[0]}`, () => store.head(...args)),
+      delete: (...args) => this.#step(life, `delete ${args[0]}`, () => store.delete(...args)),
       list: (...args) => store.list(...args),
       describe: () => store.describe(),
       close: () => store.close(),
-    },
-  };
+    };
+  }
+
+  async #clear(): Promise<void> {
+    this.step = null;
+    this.kill();
+    await this.buried();
+    await rm(this.folder, { recursive: true, force: true });
+  }
 }
 
-/** Saves a torrent's row, as an import does, and makes its bytes. */
+/** Saves a torrent's row, as an import does (once), and makes its bytes. */
 export async function makeAlbum(database: Database, length: number, pieceLength: number, seed = 1): Promise<Album> {
   const bytes = randomBytes(length, seed);
   const rawInfo = Buffer.from(`d6:lengthi${length}e4:name5:album12:piece lengthi${pieceLength}e4:seedi${seed}ee`);
@@ -155,6 +182,7 @@ export async function makeAlbum(database: Database, length: number, pieceLength:
       trackers_json: [],
       added_at: 0,
     })
+    .onConflict((conflict) => conflict.column('info_hash').doUpdateSet({ name: 'album' }))
     .returning('id')
     .executeTakeFirstOrThrow();
   const settings = { infoHash: infoHash.toString('hex'), trackers: [['http://tracker.example/announce']], seeding: {} };
