@@ -1,10 +1,11 @@
-// Addresses of this machine that are not 127.x, for clients that refuse to dial loopback.
-import { execFile, execFileSync } from 'node:child_process';
+// Addresses of this machine besides 127.0.0.1, for clients that are particular about whom they dial.
+import { execFile, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const ATTEMPTS = 8;
+const IP = '/usr/sbin/ip';
 
 const taken = new Set<string>();
 let watching = false;
@@ -13,7 +14,7 @@ function releaseAllAtExit(): void {
   if (watching) return;
   watching = true;
   process.once('exit', () => {
-    for (const address of taken) execFileSync('/usr/sbin/ip', ['address', 'del', `${address}/32`, 'dev', 'lo']);
+    for (const address of taken) spawnSync(IP, ['address', 'del', `${address}/32`, 'dev', 'lo']);
   });
 }
 
@@ -25,35 +26,40 @@ export function freshLoopback(): string {
   return `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
 }
 
-/** An address that lives on the loopback device until released. */
+/** An address of this machine outside 127.0.0.0/8, until released. */
 export interface Alias {
   readonly address: string;
   release(): Promise<void>;
 }
 
+/** An IPv4 address the machine has anyway. */
+function ownAddress(): string | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.find(({ family, internal, address }) => family === 'IPv4' && !internal && !taken.has(address))?.address;
+}
+
 /**
- * Gives this machine a further address 10.231.x.y on its loopback device, reachable from this machine alone.
- * Transmission never dials 127.x: a tracker and peers that listen here are real addresses to it. Root only.
+ * An address for trackers and peers that Transmission shall dial, which it never does with 127.x. Root adds 10.231.x.y to
+ * the loopback device, reachable from this machine alone; who may not gets an address the machine already has.
+ * Throws one sentence when there is neither.
  */
 export async function loopbackAlias(): Promise<Alias> {
-  if (process.getuid?.() !== 0)
-    throw new Error('Only root can add an address to the loopback device, which Transmission needs.');
   releaseAllAtExit();
-  for (let attempt = 1; ; attempt++) {
-    const address = `10.231.${randomInt(1, 255)}.${randomInt(1, 255)}`;
-    try {
-      await run('/usr/sbin/ip', ['address', 'add', `${address}/32`, 'dev', 'lo']);
-    } catch (error) {
-      if (attempt >= ATTEMPTS) throw error;
-      continue;
-    }
-    taken.add(address);
-    return {
-      address,
-      async release() {
-        if (!taken.delete(address)) return;
-        await run('/usr/sbin/ip', ['address', 'del', `${address}/32`, 'dev', 'lo']);
-      },
-    };
+  const address = `10.231.${randomInt(1, 255)}.${randomInt(1, 255)}`;
+  try {
+    await run(IP, ['address', 'add', `${address}/32`, 'dev', 'lo']);
+  } catch (cause) {
+    const own = ownAddress();
+    if (own !== undefined) return { address: own, release: async () => undefined };
+    throw new Error('Transmission needs an address outside 127.x: run as root or give this machine a network.', {
+      cause,
+    });
   }
+  taken.add(address);
+  return {
+    address,
+    async release() {
+      if (taken.delete(address)) await run(IP, ['address', 'del', `${address}/32`, 'dev', 'lo']);
+    },
+  };
 }

@@ -153,6 +153,8 @@ async function tryStart(): Promise<Gateway> {
     const keys = [`--access-key=${accessKey}`, `--secret-key=${secretKey}`];
     const options = { env: cluster.env, timeout: COMMAND_TIMEOUT_MILLISECONDS };
     await run('radosgw-admin', ['-c', cluster.conf, ...user, ...keys], options);
+    // Another program may have taken the port in between and answered in its stead.
+    if (!http.running()) throw new Error(`radosgw ended at its start: ${http.logTail()}`);
     return {
       endpoint: `http://127.0.0.1:${cluster.httpPort}`,
       accessKey,

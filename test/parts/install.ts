@@ -1,6 +1,6 @@
 // The programs the system tests run, brought by apt where this process may, else named in words a person can act on.
 import { execFile } from 'node:child_process';
-import { chmod, open, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -72,16 +72,21 @@ async function withoutServices(work: () => Promise<void>): Promise<void> {
   }
 }
 
+async function ownerLives(): Promise<boolean> {
+  const owner = Number(await readFile(LOCK_FILE, 'utf8').catch(() => ''));
+  // Empty for the moment between its making and its writing.
+  return owner === 0 || isThere(`/proc/${owner}`);
+}
+
 /** One installer at a time on this machine; a lock left by a killed one is taken over. */
 async function locked(work: () => Promise<void>): Promise<void> {
   for (let waited = 0; ; waited++) {
     try {
-      const lock = await open(LOCK_FILE, 'wx');
-      await lock.close();
+      await writeFile(LOCK_FILE, String(process.pid), { flag: 'wx' });
       break;
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-      if (waited >= LOCK_WAIT_SECONDS) await rm(LOCK_FILE, { force: true });
+      if (waited >= LOCK_WAIT_SECONDS || !(await ownerLives())) await rm(LOCK_FILE, { force: true });
       await delay(1_000);
     }
   }

@@ -46,7 +46,12 @@ export function startPart(
   killLeftoversAtExit();
   const log = openSync(options.logFile, 'a');
   const stdio: SpawnOptions['stdio'] = options.pipe ? ['pipe', 'pipe', log] : ['ignore', log, log];
-  const child = spawn(command, args, { stdio, cwd: options.cwd, env: options.env ?? process.env });
+  // The kernel ends it with its parent, however that one ends.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], {
+    stdio,
+    cwd: options.cwd,
+    env: options.env ?? process.env,
+  });
   closeSync(log);
   alive.add(child);
   const exited = new Promise<number | null>((resolve) => {

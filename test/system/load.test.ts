@@ -7,7 +7,7 @@ import { cpuSecondsOf, startTunedSeeder } from '../../bench/load/peers.ts';
 import type { LibtorrentPeer } from '../parts/clients/libtorrent.ts';
 import { makeFiles } from '../parts/content.ts';
 import { ensureParts } from '../parts/install.ts';
-import { temporaryFolder } from '../parts/process.ts';
+import { temporaryFolder, waitFor } from '../parts/process.ts';
 import { makeTorrent, type Torrent } from '../parts/torrent.ts';
 
 const PIECE_LENGTH = 300_000;
@@ -75,7 +75,7 @@ test('tells when the seeder goes away', async () => {
   const short = await startTunedSeeder({ torrentPath: torrent.path, dataDir: folder.path });
   const options = { host: '127.0.0.1', port: short.port, torrent, connections: 2, requestsInFlight: 8, seconds: 20 };
   const running = runLoad(options);
-  while ((await short.status()).uploaded === 0) await new Promise((resolve) => setImmediate(resolve));
+  await waitFor('the first bytes', 20_000, async () => (await short.status()).uploaded > 0);
   await short.stop('kill');
   const result = await running;
   expect(result.closed).toBe(2);

@@ -8,10 +8,7 @@ const DEFAULT_TIMEOUT_MILLISECONDS = 60_000;
 
 /** How a client is to behave; each keeps its own defaults for what it cannot do. */
 export interface PeerOptions {
-  /**
-   * Where it listens and dials from. Default: 127.0.0.1 for a seed, a `freshLoopback` for a leech, for Transmission a
-   * `loopbackAlias` of its own.
-   */
+  /** Where it listens and dials from. Default: 127.0.0.1 for a seed, a `freshLoopback` for a leech. */
   address?: string;
   uploadBytesPerSecond?: number;
   downloadBytesPerSecond?: number;
@@ -56,7 +53,7 @@ export interface PeerClient {
   readonly name: string;
   /** Whether it can be told a peer's address by hand (`peers`, `connect`). */
   readonly dials: boolean;
-  /** Whether it dials 127.x; where false, its peers and tracker must be at a `loopbackAlias`, or the other side must dial it. */
+  /** Whether it dials 127.x; where false, its peers must be at a `loopbackAlias`, or dial it. */
   readonly dialsLoopback: boolean;
   seed(options: SeedOptions): Promise<RunningPeer>;
   leech(options: LeechOptions): Promise<RunningPeer>;

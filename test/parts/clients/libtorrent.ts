@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { PYTHON } from '../install.ts';
-import { type Part, startPart, temporaryFolder } from '../process.ts';
+import { type Part, startPart, temporaryFolder, waitFor } from '../process.ts';
 import {
   addressOf,
   completion,
@@ -17,6 +17,7 @@ import {
 const SCRIPT = fileURLToPath(new URL('session.py', import.meta.url));
 /** How long a session may take to tell its trackers that it stops. */
 const GOODBYE_MILLISECONDS = 3_000;
+const READY_MILLISECONDS = 10_000;
 
 type Settings = Record<string, string | number | boolean>;
 
@@ -140,6 +141,14 @@ async function start(options: (SeedOptions | LeechOptions) & { settings?: Settin
       await session.limit(infoHash, options.uploadBytesPerSecond ?? 0, options.downloadBytesPerSecond ?? 0);
     }
     const status = () => session.status(infoHash);
+    if ('dataDir' in options) {
+      // Until then it hangs up on peers that dial it.
+      await waitFor(
+        'libtorrent to be ready to seed',
+        READY_MILLISECONDS,
+        async () => (await status()).state === 'seeding',
+      );
+    }
     const progress = async () => {
       const now = await status();
       // All bytes may be there a moment before the last hash is checked.

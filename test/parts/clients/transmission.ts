@@ -1,11 +1,10 @@
 // transmission-daemon 3.00 over its RPC.
-// It never dials 127.x: it gets an address of its own on the loopback device, and its tracker and peers must be at such an
-// address too (`loopbackAlias`), or else dial it.
+// It never dials 127.x: its peers must be at another address (`loopbackAlias`), or else dial it. It also keeps to a ten-second
+// beat of its own before it says `interested`, so its downloads take 15 s at least.
 import { readFile, writeFile } from 'node:fs/promises';
-import { loopbackAlias } from '../addresses.ts';
 import { freePorts, startPart, temporaryFolder, waitFor } from '../process.ts';
 import type { LeechOptions, PeerClient, RunningPeer, SeedOptions } from './client.ts';
-import { orCleanUp, runningPeer, sourceOf, startWithRetries } from './client.ts';
+import { addressOf, orCleanUp, runningPeer, sourceOf, startWithRetries } from './client.ts';
 
 const START_TIMEOUT_MILLISECONDS = 15_000;
 const KIB = 1024;
@@ -70,14 +69,9 @@ function settings(options: SeedOptions | LeechOptions, address: string, port: nu
 }
 
 async function start(options: SeedOptions | LeechOptions): Promise<RunningPeer> {
-  const alias = options.address === undefined ? await loopbackAlias() : undefined;
-  const address = options.address ?? alias?.address ?? '';
+  const address = addressOf(options);
   const { folder, source, isMagnet } = sourceOf(options);
-  const { path: profile, remove: removeFolder } = await temporaryFolder('transmission');
-  const remove = async () => {
-    await removeFolder();
-    await alias?.release();
-  };
+  const { path: profile, remove } = await temporaryFolder('transmission');
   const [port = 0] = await freePorts(1, address);
   const [rpcPort = 0] = await freePorts(1);
   await writeFile(`${profile}/settings.json`, JSON.stringify(settings(options, address, port, rpcPort)));
