@@ -30,15 +30,22 @@ export class PeerPieces {
     return true;
   }
 
-  all(): void {
-    if (this.pieces === null) this.#early = 'all';
-    else this.pieces.fill();
+  /** The first list of what it has; a bitfield fits the piece count where that is known. */
+  tell(told: Buffer | 'all' | 'none'): void {
+    if (told === 'none') return;
+    if (this.pieces === null) this.#early = told === 'all' ? told : Buffer.from(told);
+    else if (told === 'all') this.pieces.fill();
+    else this.pieces = new Bitfield(this.pieces.length, told);
   }
 
-  /** @throws ProtocolError if a second one comes. */
-  bitfield(bytes: Buffer): void {
-    if (this.pieces === null) this.#early = Buffer.from(bytes);
-    else this.pieces = new Bitfield(this.pieces.length, bytes);
+  /** What of a later list was not known. A peer never loses pieces by it. */
+  news(told: Buffer | 'all' | 'none'): number[] {
+    const { pieces } = this;
+    if (pieces === null || pieces.full || told === 'none') return [];
+    const list = told === 'all' ? new Bitfield(pieces.length).fill() : new Bitfield(pieces.length, told);
+    return Array.from({ length: pieces.length }, (_, index) => index).filter(
+      (index) => list.has(index) && !pieces.has(index),
+    );
   }
 
   /** The piece count is known now. @throws ProtocolError if what the peer said does not fit it. */

@@ -215,9 +215,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   }
 
   onBitfield(bytes: Buffer): void {
-    this.#tellPieces();
-    this.pieces.bitfield(bytes);
-    this.#owner.onPieces(this);
+    this.#tellPieces(bytes);
   }
 
   onRequest(index: number, begin: number, length: number): void {
@@ -238,14 +236,11 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   onSuggest(): void {} // A hint (BEP 6) that rarest first does not take.
 
   onHaveAll(): void {
-    this.#tellPieces();
-    this.pieces.all();
-    this.#owner.onPieces(this);
+    this.#tellPieces('all');
   }
 
   onHaveNone(): void {
-    this.#tellPieces();
-    this.#owner.onPieces(this);
+    this.#tellPieces('none');
   }
 
   onReject(index: number, begin: number): void {
@@ -275,10 +270,15 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     this.#owner.onInterest(this);
   }
 
-  /** What a peer has comes first and once (BEP 3, 6). */
-  #tellPieces(): void {
-    if (this.#piecesTold) throw new wire.ProtocolError('message-length', 'a second list of pieces');
+  /** What a peer has comes first (BEP 3, 6). aria2 sends a list later too, in place of many haves. */
+  #tellPieces(told: Buffer | 'all' | 'none'): void {
+    if (this.#piecesTold && this.pieces.pieces !== null) {
+      for (const index of this.pieces.news(told)) this.onHave(index);
+      return;
+    }
     this.#piecesTold = true;
+    this.pieces.tell(told);
+    this.#owner.onPieces(this);
   }
 
   #broken(error: unknown): void {
