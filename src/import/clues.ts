@@ -24,6 +24,11 @@ export function clueRanges(info: Info): ByteRange[] {
 
 /** The clues' pieces before everything else, which waits; a torrent without clues has nothing to wait for. */
 export function cluesFirst(info: Info): Priorities {
-  const ranges = clueRanges(info).map((range) => ({ ...range, priority: 'high' as const }));
+  const { ranges } = restAfterClues(info);
   return { ranges, rest: ranges.length === 0 ? 'normal' : 'skip' };
+}
+
+/** Everything, and clues that are still missing before the rest. */
+export function restAfterClues(info: Info): Priorities {
+  return { ranges: clueRanges(info).map((range) => ({ ...range, priority: 'high' })), rest: 'normal' };
 }

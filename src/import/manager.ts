@@ -1,21 +1,24 @@
 import { BaeError } from '../lib/errors.ts';
-import { formatHostPort, type Info, parseMagnet, parseTorrentFile } from '../torrent/index.ts';
+import { Turns } from '../lib/turns.ts';
+import { formatHostPort, parseMagnet, parseTorrentFile } from '../torrent/index.ts';
 import { Job } from './job.ts';
 import type { ImportOptions, ImportRequest, ImportSnapshot } from './ports.ts';
 import { type ImportRow, ImportRows, type NewRow } from './rows.ts';
 
 /** Imports under way at once; more wait their turn in `queued`. */
 export const IMPORTS_AT_ONCE = 50;
-/** Peers by hand that one import remembers. */
-const PEERS_KEPT = 200;
+/** Peers by hand that one import remembers, the newest. */
+export const PEERS_KEPT = 200;
 
 /** The job machine: starts imports, goes on with them after a restart, answers what is asked of them. */
 export class ImportManager {
   readonly #options: ImportOptions;
   readonly #rows: ImportRows;
-  /** By import id: under way or waiting for their turn. */
+  /** By import id: under way, waiting for their turn, or failed and not saved as that. */
   readonly #jobs = new Map<number, Job>();
-  readonly #queue: Job[] = [];
+  readonly #queue = new Set<Job>();
+  /** What people ask of one torrent's imports goes one after the other. */
+  readonly #turns = new Turns<string>();
   #running = 0;
   #stopped = false;
 
@@ -32,120 +35,181 @@ export class ImportManager {
   /** Leaves all jobs as they are for the next start. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#queue.length = 0;
+    this.#queue.clear();
     await Promise.all([...this.#jobs.values()].map((job) => job.end('stop')));
+    await this.#turns.idle();
   }
 
   /**
    * A new import, or the one of the same info-hash that is under way already: it gets the new peers, and goes on if it had
    * failed.
-   * @throws BaeError bad-input for what is no torrent or magnet; refused when it is in the library
+   * @throws BaeError bad-input for what is no torrent or magnet; refused when it is in the library; unavailable at the stop
    */
   async add(request: ImportRequest): Promise<ImportSnapshot> {
     const wanted = readRequest(request);
-    for (;;) {
-      const torrent = await this.#rows.inLibrary(wanted.infoHash);
-      if (torrent !== null) throw new BaeError('refused', `This torrent is already in the library as t${torrent}.`);
-      const live = await this.#rows.live(wanted.infoHash);
-      if (live !== null) return this.#join(live, wanted.peers);
-      const inserted = await this.#rows.insert(wanted);
-      if (inserted !== null) return this.#snapshot(this.#launch(inserted).row);
-    }
+    return this.#turns.take(wanted.infoHash.toString('hex'), () => this.#add(wanted));
   }
 
+  /** The newest first. */
   async list(): Promise<ImportSnapshot[]> {
     return (await this.#rows.list()).map((row) => this.#snapshot(row));
   }
 
+  /** @throws BaeError not-found */
   async get(id: number): Promise<ImportSnapshot> {
     return this.#snapshot(await this.#rows.get(id));
   }
 
-  /** Calls an import off; its spool and objects go. Again: the same answer. `refused` when it is done. */
+  /**
+   * Calls an import off; its spool and objects go. Again: the same answer. What cannot be removed now is removed later; the
+   * import stands at `cancelling` until then.
+   * @throws BaeError not-found; refused when it is done
+   */
   async cancel(id: number): Promise<ImportSnapshot> {
-    const row = await this.#rows.get(id);
-    if (row.state === 'done') throw new BaeError('refused', `Import i${id} is done: it is in the library.`);
-    if (row.state === 'cancelled') return this.#snapshot(row);
-    await this.#rows.update(id, { state: 'cancelling' });
-    const job = this.#jobs.get(id);
-    if (job === undefined) await this.#launch({ ...row, state: 'cancelling' }).end('cancel');
-    else await job.end('cancel');
-    const after = await this.#rows.get(id);
-    if (after.state === 'done') throw new BaeError('refused', `Import i${id} was done before it could be cancelled.`);
-    return this.#snapshot(after);
+    return this.#inTurn(id, async () => {
+      if (await this.#rows.markCancelling(id)) await this.#clear(id);
+      const after = await this.#rows.get(id);
+      if (after.state !== 'done') return this.#snapshot(after);
+      throw new BaeError('refused', `Import i${id} is done: it is in the library.`);
+    });
   }
 
-  /** Tries a failed import again from where it stood. */
+  /**
+   * Tries a failed import again from where it stood; one that is under way stays as it is.
+   * @throws BaeError not-found; refused when it was cancelled; unavailable at the stop
+   */
   async retry(id: number): Promise<ImportSnapshot> {
-    const row = await this.#rows.get(id);
-    if (row.state === 'cancelled')
+    return this.#inTurn(id, async () => {
+      const { state } = await this.#rows.get(id);
+      if (state !== 'cancelled' && state !== 'cancelling') return this.#goOn(id);
       throw new BaeError('refused', `Import i${id} was cancelled: import it again instead.`);
-    if (row.state !== 'failed') return this.#snapshot(row);
-    return this.#join(row, []);
+    });
   }
 
-  async #join(row: ImportRow, peers: readonly string[]): Promise<ImportSnapshot> {
+  async #inTurn<T>(id: number, work: () => Promise<T>): Promise<T> {
+    const { info_hash } = await this.#rows.get(id);
+    return this.#turns.take(info_hash.toString('hex'), work);
+  }
+
+  async #add(wanted: NewRow): Promise<ImportSnapshot> {
+    if (this.#stopped) throw new BaeError('unavailable', 'bae is stopping.');
+    let live = await this.#rows.live(wanted.infoHash);
+    if (live?.state === 'cancelling') {
+      await this.#clear(live.id);
+      live = await this.#rows.live(wanted.infoHash);
+    }
+    if (live === null) {
+      const row = await this.#rows.insert(wanted);
+      this.#launch(row);
+      return this.#snapshot(row);
+    }
+    if (live.state === 'cancelling') {
+      throw new BaeError(
+        'unavailable',
+        `Import i${live.id} of this torrent is still being cancelled: try again later.`,
+      );
+    }
+    await this.#join(live, wanted);
+    return this.#goOn(live.id);
+  }
+
+  async #join(row: ImportRow, { peers, info, trackers }: NewRow): Promise<void> {
     const all = [...new Set([...row.peers_json, ...peers])].slice(-PEERS_KEPT);
     await this.#rows.update(row.id, { peers_json: all });
-    const job = this.#jobs.get(row.id);
-    if (job !== undefined) {
-      await job.addPeers(peers);
-      return this.#snapshot(job.row);
-    }
-    if (row.state !== 'failed') return this.#snapshot(await this.#rows.get(row.id));
-    await this.#rows.update(row.id, { state: 'queued', reason: null, is_retryable: false });
-    return this.#snapshot(this.#launch(await this.#rows.get(row.id)).row);
+    const metadata =
+      info === null || row.torrent_id !== null
+        ? {}
+        : { torrent_id: await this.#rows.addTorrent(row.id, info, trackers), name: info.name };
+    this.#jobs.get(row.id)?.join({ peers_json: all, ...metadata }, peers, info);
   }
 
-  #launch(row: ImportRow): Job {
-    const there = this.#jobs.get(row.id);
-    if (there !== undefined) return there;
-    if (this.#stopped) throw new BaeError('unavailable', 'bae is stopping.');
+  /** Launches an import that has failed; any other is left alone. */
+  async #goOn(id: number): Promise<ImportSnapshot> {
+    const job = this.#jobs.get(id);
+    // It may be failing in this very moment.
+    if (job?.isOver) await job.run();
+    if (job === undefined || job.isOver) {
+      if (this.#stopped) throw new BaeError('unavailable', 'bae is stopping.');
+      if (await this.#rows.requeue(id, job?.isUnsaved ?? false)) {
+        this.#jobs.delete(id);
+        this.#launch(await this.#rows.get(id));
+      }
+    }
+    return this.get(id);
+  }
+
+  /** Sees a cancel through, as far as it goes now. The row says `cancelling`. */
+  async #clear(id: number): Promise<void> {
+    const job = this.#jobs.get(id);
+    if (job !== undefined && !job.isOver) {
+      this.#queue.delete(job);
+      const ended = job.end('cancel');
+      this.#run(job);
+      return ended;
+    }
+    await job?.run();
+    this.#jobs.delete(id);
+    const row = await this.#rows.get(id);
+    if (row.state === 'cancelling') await this.#launch(row)?.end('cancel');
+  }
+
+  /** Null when it is left to the next start. */
+  #launch(row: ImportRow): Job | null {
+    if (this.#stopped) return null;
     const job = new Job(row, this.#rows, this.#options);
     this.#jobs.set(row.id, job);
-    this.#queue.push(job);
+    // A cancel needs no peers and waits for nobody.
+    if (row.state === 'cancelling') this.#run(job);
+    else this.#queue.add(job);
     this.#next();
     return job;
   }
 
   #next(): void {
-    while (this.#running < IMPORTS_AT_ONCE) {
-      const job = this.#queue.shift();
-      if (job === undefined) return;
+    for (const job of this.#queue) {
+      if (this.#running >= IMPORTS_AT_ONCE) return;
+      this.#queue.delete(job);
       this.#running++;
-      // A job never rejects: it saves its own failure.
-      void job.run().then(() => {
+      this.#run(job, () => {
         this.#running--;
-        this.#jobs.delete(job.row.id);
         this.#next();
       });
     }
   }
 
+  #run(job: Job, ended?: () => void): void {
+    // A job never rejects: it saves its own failure.
+    void job.run().then(() => {
+      if (this.#jobs.get(job.row.id) === job && !job.isUnsaved) this.#jobs.delete(job.row.id);
+      ended?.();
+    });
+  }
+
   #snapshot(row: ImportRow): ImportSnapshot {
     const job = this.#jobs.get(row.id);
+    const { state, reason, is_retryable: retryable } = job?.isUnsaved ? job.row : row;
     return {
       id: row.id,
       name: row.name,
       infoHash: row.info_hash,
-      state: row.state,
+      state,
       identification: row.identification,
-      progress: row.state === 'done' ? 1 : (job?.progress ?? row.progress),
-      error: row.reason ?? job?.waiting ?? null,
-      retryable: row.is_retryable,
+      progress: state === 'done' ? 1 : (job?.progress ?? row.progress),
+      error: reason ?? job?.waiting ?? null,
+      retryable,
       torrentId: row.torrent_id,
     };
   }
 }
 
-function readRequest(request: ImportRequest): NewRow {
-  const peers = request.peers.map(formatHostPort);
-  if ('magnet' in request.source) {
-    const magnet = parseMagnet(request.source.magnet);
-    const { infoHash, name, trackers } = magnet;
-    return { infoHash, name, trackers, info: null, magnet: request.source.magnet, peers, asIs: request.asIs };
+function readRequest({ source, peers, asIs }: ImportRequest): NewRow {
+  const byHand = peers.slice(-PEERS_KEPT);
+  if ('magnet' in source) {
+    const { infoHash, name, trackers, peers: named } = parseMagnet(source.magnet);
+    const all = [...named.slice(0, PEERS_KEPT - byHand.length), ...byHand].map(formatHostPort);
+    return { infoHash, name, trackers, info: null, magnet: source.magnet, peers: all, asIs };
   }
-  const { info, trackers } = parseTorrentFile(Buffer.from(request.source.torrent));
-  const found: Info = info;
-  return { infoHash: found.infoHash, name: found.name, trackers, info: found, magnet: null, peers, asIs: request.asIs };
+  const { info, trackers } = parseTorrentFile(Buffer.from(source.torrent));
+  const { infoHash, name } = info;
+  return { infoHash, name, trackers, info, magnet: null, peers: byHand.map(formatHostPort), asIs };
 }

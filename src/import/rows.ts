@@ -1,6 +1,5 @@
 import type { Selectable, Updateable } from 'kysely';
 import type { Database, ImportState, ImportsTable } from '../db/index.ts';
-import { isUniqueViolation } from '../db/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 import { type Info, parseInfo } from '../torrent/index.ts';
@@ -44,17 +43,6 @@ export class ImportRows {
     return row ?? null;
   }
 
-  /** The whole torrent of this info-hash in the library; null if there is none. */
-  async inLibrary(infoHash: Buffer): Promise<number | null> {
-    const row = await this.#database.db
-      .selectFrom('torrents')
-      .select('id')
-      .where('info_hash', '=', infoHash)
-      .where('completed_at', 'is not', null)
-      .executeTakeFirst();
-    return row?.id ?? null;
-  }
-
   async get(id: number): Promise<ImportRow> {
     const row = await this.#database.db.selectFrom('imports').selectAll().where('id', '=', id).executeTakeFirst();
     if (row === undefined) throw new BaeError('not-found', `There is no import i${id}.`);
@@ -74,36 +62,30 @@ export class ImportRows {
       .execute();
   }
 
-  /** A new job; null when another one of the same info-hash was quicker. */
-  async insert(row: NewRow): Promise<ImportRow | null> {
+  /** A new job. `refused` when the torrent is in the library. */
+  async insert(row: NewRow): Promise<ImportRow> {
     const now = this.#clock.now();
-    try {
-      return await this.#database.db.transaction().execute(async (tx) => {
-        const inserted = await tx
-          .insertInto('imports')
-          .values({
-            info_hash: row.infoHash,
-            name: row.name,
-            source: row.magnet === null ? 'torrent' : 'magnet',
-            magnet: row.magnet,
-            state: 'queued',
-            is_retryable: false,
-            peers_json: row.peers,
-            options_json: { asIs: row.asIs },
-            created_at: now,
-            updated_at: now,
-          })
-          .returningAll()
-          .executeTakeFirstOrThrow();
-        if (row.info === null) return inserted;
-        const torrent = await insertTorrent(tx, row.info, row.trackers, now);
-        await tx.updateTable('imports').set({ torrent_id: torrent }).where('id', '=', inserted.id).execute();
-        return { ...inserted, torrent_id: torrent };
-      });
-    } catch (error) {
-      if (isUniqueViolation(error)) return null;
-      throw error;
-    }
+    return this.#database.db.transaction().execute(async (tx) => {
+      await refuseWhole(tx, row.infoHash);
+      const torrentId = row.info === null ? null : await insertTorrent(tx, row.info, row.trackers, now);
+      return tx
+        .insertInto('imports')
+        .values({
+          info_hash: row.infoHash,
+          torrent_id: torrentId,
+          name: row.name,
+          source: row.magnet === null ? 'torrent' : 'magnet',
+          magnet: row.magnet,
+          state: 'queued',
+          is_retryable: false,
+          peers_json: row.peers,
+          options_json: { asIs: row.asIs },
+          created_at: now,
+          updated_at: now,
+        })
+        .returningAll()
+        .executeTakeFirstOrThrow();
+    });
   }
 
   async update(id: number, change: Updateable<ImportsTable>): Promise<void> {
@@ -112,6 +94,46 @@ export class ImportRows {
       .set({ ...change, updated_at: this.#clock.now() })
       .where('id', '=', id)
       .execute();
+  }
+
+  /** A job's next state; false, and nothing changed, when the job was cancelled. */
+  step(id: number, change: Updateable<ImportsTable> & { state: ImportState }): Promise<boolean> {
+    return this.#move(id, ['done', 'cancelled', 'cancelling'], change);
+  }
+
+  /** Marks a job so that it is cancelled even after a crash; false when it has come to its end. */
+  markCancelling(id: number): Promise<boolean> {
+    return this.#move(id, ['done', 'cancelled'], { state: 'cancelling', reason: null, is_retryable: false });
+  }
+
+  /** Lets a failed job begin anew; false when it has not failed. `unsaved`: it has, and the row does not say so. */
+  requeue(id: number, unsaved: boolean): Promise<boolean> {
+    const ended: ImportState[] = ['done', 'cancelled', 'cancelling'];
+    const moving: ImportState[] = ['queued', 'metadata', 'clues', 'downloading', 'committing'];
+    const change = { state: 'queued' as ImportState, reason: null, is_retryable: false };
+    return this.#move(id, unsaved ? ended : [...ended, ...moving], change);
+  }
+
+  async #move(id: number, notFrom: readonly ImportState[], change: Updateable<ImportsTable>): Promise<boolean> {
+    const { numUpdatedRows } = await this.#database.db
+      .updateTable('imports')
+      .set({ ...change, updated_at: this.#clock.now() })
+      .where('id', '=', id)
+      .where('state', 'not in', notFrom)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  /** The bundle that a torrent's bytes lie on; null when there is none, or no torrent. */
+  async bundleOf(torrentId: number | null): Promise<number | null> {
+    if (torrentId === null) return null;
+    const row = await this.#database.db
+      .selectFrom('torrent_piece_mappings')
+      .select('bundle')
+      .where('torrent_id', '=', torrentId)
+      .where('bundle', 'is not', null)
+      .executeTakeFirst();
+    return row?.bundle ?? null;
   }
 
   /** A magnet's metadata came: its torrent begins to exist. Again: the one that is there. */
@@ -161,7 +183,7 @@ export class ImportRows {
     });
   }
 
-  /** The import's end: the torrent is whole and in the store. */
+  /** The import's end, whatever was asked of it meanwhile: the torrent is whole and in the store. */
   async finish(importId: number, torrentId: number, identification: ImportRow['identification']): Promise<void> {
     const now = this.#clock.now();
     await this.#database.db.transaction().execute(async (tx) => {
@@ -180,12 +202,23 @@ export class ImportRows {
         .set({ ...change, updated_at: this.#clock.now() })
         .where('id', '=', importId)
         .execute();
-      if (torrentId !== null) await tx.deleteFrom('torrents').where('id', '=', torrentId).execute();
+      if (torrentId === null) return;
+      await tx.deleteFrom('torrents').where('id', '=', torrentId).where('completed_at', 'is', null).execute();
     });
   }
 }
 
 type Transaction = Parameters<Parameters<ReturnType<Database['db']['transaction']>['execute']>[0]>[0];
+
+async function refuseWhole(tx: Transaction, infoHash: Buffer): Promise<void> {
+  const row = await tx
+    .selectFrom('torrents')
+    .select('id')
+    .where('info_hash', '=', infoHash)
+    .where('completed_at', 'is not', null)
+    .executeTakeFirst();
+  if (row !== undefined) throw new BaeError('refused', `This torrent is already in the library as t${row.id}.`);
+}
 
 async function insertTorrent(tx: Transaction, info: Info, trackers: readonly (readonly string[])[], now: number) {
   const there = await tx.selectFrom('torrents').select('id').where('info_hash', '=', info.infoHash).executeTakeFirst();

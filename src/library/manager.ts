@@ -14,7 +14,7 @@ import {
   torrentsOfRelease,
 } from './queries.ts';
 import type { LibraryTorrent, LibraryTorrentDetail } from './rows.ts';
-import { saveRelease } from './save.ts';
+import { removeReleases, saveRelease } from './save.ts';
 
 export interface LibraryDeps {
   readonly database: Database;
@@ -57,6 +57,11 @@ export class LibraryManager {
     const described = describeProvisional(name, files, tags);
     await this.#db.transaction().execute((trx) => saveRelease(trx, bundle, described, this.#clock.now()));
     return this.#describeReleases(bundle);
+  }
+
+  /** Takes back what addProvisionalRelease made of a bundle that does not come into the library. Safe to call again. */
+  removeProvisionalRelease(bundle: number): Promise<void> {
+    return this.#db.transaction().execute((trx) => removeReleases(trx, bundle));
   }
 
   /** A bundle's releases as its manifest keeps them. */

@@ -48,6 +48,28 @@ export async function saveRelease(db: Db, bundle: number, release: ProvisionalRe
   return id;
 }
 
+/** Deletes a bundle's releases, and the albums and artists that nothing else is of. */
+export async function removeReleases(db: Db, bundle: number): Promise<void> {
+  const releases = await db.selectFrom('releases').select('album_id').where('bundle', '=', bundle).execute();
+  await db.deleteFrom('releases').where('bundle', '=', bundle).execute();
+  for (const { album_id } of releases) {
+    const album = await db
+      .deleteFrom('albums')
+      .where('id', '=', album_id)
+      .where(({ not, exists }) => not(exists(db.selectFrom('releases').select('id').where('album_id', '=', album_id))))
+      .returning('artist_id')
+      .executeTakeFirst();
+    if (album === undefined || album.artist_id === null) continue;
+    await db
+      .deleteFrom('artists')
+      .where('id', '=', album.artist_id)
+      .where(({ not, exists }) =>
+        not(exists(db.selectFrom('albums').select('id').where('artist_id', '=', album.artist_id))),
+      )
+      .execute();
+  }
+}
+
 /** The album of that artist and title, made if need be; without an artist always a new one. */
 async function albumOf(db: Db, { artist, title, year }: ProvisionalRelease, now: number): Promise<number> {
   const artistId = artist === null ? null : await artistOf(db, artist);

@@ -2,13 +2,13 @@ import type { CacheMode, Database } from '../db/index.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
 import { BaeError, errorMessage } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { Turns } from '../lib/turns.ts';
 import type { LibraryManager } from '../library/index.ts';
 import type { Sessions, TorrentSession, TorrentStats, TrackerStatus } from '../torrent/index.ts';
 import type { Vault } from '../vault/index.ts';
 import type { SessionJournal } from './journal.ts';
 import { readPiece } from './read.ts';
 import { isToBeSeeded, seedRow, storedRow } from './rows.ts';
-import { Turns } from './turns.ts';
 
 export interface SeederDeps {
   readonly database: Database;

@@ -1,4 +1,4 @@
-import { BaeError } from '../lib/errors.ts';
+import { BaeError } from './errors.ts';
 
 /** Work that may wait for the same key. */
 export const MAX_WAITING = 100;
