@@ -123,21 +123,27 @@ export async function makeAlbum(options: {
   });
 }
 
-/** Files of noise with the paths (`/` separates folders) and lengths given, empty ones too. Kept like albums. */
+/**
+ * Files of noise with the paths (`/` separates folders) and lengths given, empty ones too.
+ * With `dir` they are made in there, in `name`; without, once per recipe, and kept: the caller must not change them.
+ */
 export async function makeFiles(options: {
   files: readonly { path: string; length: number }[];
   dir?: string;
   name?: string;
   seed?: string;
 }): Promise<Tree> {
-  const seed = options.seed ?? 'files';
-  return kept(options.name ?? 'files', { files: options.files, seed }, options.dir, async (folder) => {
-    for (const file of options.files) {
+  const { dir, files, name = 'files', seed = 'files' } = options;
+  const make = async (folder: string) => {
+    for (const file of files) {
       const path = join(folder, file.path);
       await mkdir(dirname(path), { recursive: true });
       await pipeline(Readable.from(noise(`${seed}/${file.path}`, file.length)), createWriteStream(path));
     }
-  });
+  };
+  if (dir === undefined) return kept(name, { files, seed }, undefined, make);
+  await make(join(dir, name));
+  return listTree(join(dir, name));
 }
 
 /** Position of the first byte in which two files of equal length differ, or undefined. */
