@@ -26,8 +26,10 @@ export async function buildLoad(): Promise<string> {
 
 /** What one run of the load generator saw. */
 export interface LoadResult {
-  /** Payload. */
+  /** Payload since the clock started. */
   bytes: number;
+  /** Payload since the first connection. */
+  allBytes: number;
   seconds: number;
   /** 10^6 bytes a second. */
   mbPerSecond: number;
@@ -44,6 +46,9 @@ export interface LoadResult {
   closed: number;
 }
 
+/** Which blocks each connection asks for: any; any pieces, the blocks of each in order, as most clients do; all in order. */
+export type LoadOrder = 'random' | 'pieces' | 'sequential';
+
 /** Loads a seeder. `sample` is a file with the torrent's concatenated content, of which one block in 256 is compared. */
 export async function runLoad(options: {
   host: string;
@@ -52,7 +57,7 @@ export async function runLoad(options: {
   connections: number;
   requestsInFlight: number;
   seconds: number;
-  order?: 'random' | 'sequential';
+  order?: LoadOrder;
   sample?: string;
 }): Promise<LoadResult> {
   const program = await buildLoad();

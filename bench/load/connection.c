@@ -67,7 +67,7 @@ void flush(Connection *c) {
 }
 
 static void next_block(Connection *c, uint32_t *piece, uint32_t *begin) {
-  if (!plan.in_order) {
+  if (plan.order == BLOCKS) {
     *piece = (uint32_t)(random_u64() % plan.piece_count);
     *begin = (uint32_t)(random_u64() % ((length_of_piece(*piece) + BLOCK - 1) / BLOCK)) * BLOCK;
     return;
@@ -77,7 +77,8 @@ static void next_block(Connection *c, uint32_t *piece, uint32_t *begin) {
   c->next_begin += BLOCK;
   if (c->next_begin >= length_of_piece(c->next_piece)) {
     c->next_begin = 0;
-    c->next_piece = (uint32_t)((c->next_piece + 1) % plan.piece_count);
+    uint64_t next = plan.order == PIECES ? random_u64() : (uint64_t)c->next_piece + 1;
+    c->next_piece = (uint32_t)(next % plan.piece_count);
   }
 }
 
@@ -124,6 +125,7 @@ static bool take_piece(Connection *c, uint32_t length) {
   if (piece >= plan.piece_count || begin % BLOCK != 0 || begin >= length_of_piece(piece)) return false;
   if (data != length_of_block(piece, begin) || c->in_flight == 0) return false;
   c->in_flight--;
+  tally.all_bytes += data;
   if (tally.counting) tally.bytes += data;
   uint64_t at = piece * plan.piece_length + begin;
   bool chosen = tally.blocks++ % SAMPLE_EVERY == 0 || c->blocks == 0;
@@ -228,6 +230,6 @@ void begin_connection(Connection *c, int fd, int index) {
   snprintf(id, sizeof id, "-LG0001-%05u%07u", (unsigned)index % 100000u, (unsigned)getpid() % 10000000u);
   memcpy(c->out + 48, id, 20);
   c->out_have = HANDSHAKE;
-  c->next_piece = plan.in_order ? (uint32_t)(random_u64() % plan.piece_count) : 0;
+  c->next_piece = (uint32_t)(random_u64() % plan.piece_count);
   flush(c);
 }

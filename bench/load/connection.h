@@ -14,6 +14,9 @@ enum {
 
 typedef enum { GREETING, HEADER, DISCARD, COMPARE } State;
 
+/* The order of requests: any blocks; any pieces, the blocks of each in order, as most clients ask; all in order. */
+typedef enum { BLOCKS, PIECES, IN_ORDER } Order;
+
 typedef struct {
   int fd;
   State state;
@@ -36,15 +39,15 @@ typedef struct {
   uint8_t info_hash[20];
   uint64_t piece_length, total_length, piece_count;
   uint32_t in_flight;
-  bool in_order;
+  Order order;
   const uint8_t *sample; /* NULL: nothing is compared */
   uint64_t sample_length, sample_offset;
 } Plan;
 
 /* What came. */
 typedef struct {
-  bool counting; /* bytes count from now on */
-  uint64_t bytes, blocks, compared, mismatches, rejects, closed;
+  bool counting; /* bytes count from now on; all_bytes do from the start */
+  uint64_t bytes, all_bytes, blocks, compared, mismatches, rejects, closed;
 } Tally;
 
 extern Plan plan;

@@ -1,10 +1,11 @@
 /* Load generator: downloads a torrent from one seeder over many connections and throws the bytes away.
  *
- *   load HOST PORT INFOHASH PIECE_LENGTH TOTAL_LENGTH CONNECTIONS IN_FLIGHT SECONDS [random|sequential [SAMPLE [OFFSET]]]
+ *   load HOST PORT INFOHASH PIECE_LENGTH TOTAL_LENGTH CONNECTIONS IN_FLIGHT SECONDS [random|pieces|sequential [SAMPLE [OFFSET]]]
  *
  * One thread, epoll. Each connection keeps IN_FLIGHT requests of 16 KiB open (BEP 3, with BEP 6). Nothing is hashed: of
  * the blocks that come in, one in 256 and each connection's first are compared with the file SAMPLE, which holds the
  * torrent's concatenated content from byte OFFSET on; all others are dropped in the kernel (MSG_TRUNC), uncopied.
+ * "random" asks for any blocks, "pieces" for any pieces, the blocks of each in order, as most clients do.
  * The clock runs from the moment every connection is unchoked. Prints one line of JSON; exit code 0 when bytes came and
  * none differed, 1 otherwise, 2 for wrong arguments.
  */
@@ -87,7 +88,8 @@ static void parse(int count, char **args, struct sockaddr_in *address) {
     exit(2);
   }
   plan.piece_count = (plan.total_length + plan.piece_length - 1) / plan.piece_length;
-  plan.in_order = count > 9 && strcmp(args[9], "sequential") == 0;
+  if (count > 9 && strcmp(args[9], "pieces") == 0) plan.order = PIECES;
+  if (count > 9 && strcmp(args[9], "sequential") == 0) plan.order = IN_ORDER;
   if (count > 10) map_sample(args[10]);
   if (count > 11) plan.sample_offset = strtoull(args[11], NULL, 10);
 }
@@ -95,7 +97,7 @@ static void parse(int count, char **args, struct sockaddr_in *address) {
 int main(int count, char **args) {
   if (count < 9) {
     fprintf(stderr, "usage: load HOST PORT INFOHASH PIECE_LENGTH TOTAL_LENGTH CONNECTIONS IN_FLIGHT SECONDS "
-                    "[random|sequential [SAMPLE [OFFSET]]]\n");
+                    "[random|pieces|sequential [SAMPLE [OFFSET]]]\n");
     return 2;
   }
   struct sockaddr_in address = {0};
@@ -120,9 +122,9 @@ int main(int count, char **args) {
   while ((time = now(CLOCK_MONOTONIC)) < end && tally.closed < (uint64_t)connections) turn(poll, all, connections);
   cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
   double seconds = time - begin;
-  printf("{\"bytes\":%llu,\"seconds\":%.3f,\"mbPerSecond\":%.1f,\"cpuSeconds\":%.3f,\"mismatches\":%llu,\"rejects\":%llu,"
+  printf("{\"bytes\":%llu,\"allBytes\":%llu,\"seconds\":%.3f,\"mbPerSecond\":%.1f,\"cpuSeconds\":%.3f,\"mismatches\":%llu,\"rejects\":%llu,"
          "\"compared\":%llu,\"unchoked\":%d,\"closed\":%llu}\n",
-         (unsigned long long)tally.bytes, seconds, (double)tally.bytes / 1e6 / seconds, cpu, (unsigned long long)tally.mismatches,
+         (unsigned long long)tally.bytes, (unsigned long long)tally.all_bytes, seconds, (double)tally.bytes / 1e6 / seconds, cpu, (unsigned long long)tally.mismatches,
          (unsigned long long)tally.rejects, (unsigned long long)tally.compared, unchoked, (unsigned long long)tally.closed);
   return tally.bytes > 0 && tally.mismatches == 0 ? 0 : 1;
 }

@@ -2,7 +2,7 @@
 import { copyFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runLoad } from '../../bench/load/build.ts';
+import { type LoadOrder, runLoad } from '../../bench/load/build.ts';
 import { cpuSecondsOf, startTunedSeeder } from '../../bench/load/peers.ts';
 import type { LibtorrentPeer } from '../parts/clients/libtorrent.ts';
 import { makeFiles } from '../parts/content.ts';
@@ -36,7 +36,7 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-const load = (sample: string, order: 'random' | 'sequential') =>
+const load = (sample: string, order: LoadOrder) =>
   runLoad({
     host: '127.0.0.1',
     port: seeder.port,
@@ -48,7 +48,7 @@ const load = (sample: string, order: 'random' | 'sequential') =>
     sample,
   });
 
-test.each(['random', 'sequential'] as const)('counts %s blocks and finds them right', async (order) => {
+test.each(['random', 'pieces', 'sequential'] as const)('counts %s blocks and finds them right', async (order) => {
   const before = await cpuSecondsOf(seeder.pid);
   const result = await load(content, order);
   expect(result).toMatchObject({ mismatches: 0, rejects: 0, unchoked: 8, closed: 0 });
