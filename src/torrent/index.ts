@@ -29,6 +29,7 @@ export type {
   Priorities,
   Torrent,
   TorrentListener,
+  TorrentSpec,
   TorrentStats,
 } from './swarm/index.ts';
 export { createEngine } from './swarm/index.ts';

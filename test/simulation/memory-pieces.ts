@@ -7,8 +7,9 @@ import type { ByteRange, Handle, Lease, PieceStore, StoredTorrent, Tier } from '
 const SEGMENT_BYTES = 262_144;
 
 export interface MemoryOptions {
-  /** What it has from the start; nothing by default. */
+  /** What it has from the start; nothing by default. With `pieces` only those of it. */
   readonly content?: Buffer;
+  readonly pieces?: readonly number[];
   readonly unitBytes?: number;
   readonly maxOpenUnits?: number;
   /** With a clock and these, reads and writes take time. */
@@ -50,12 +51,13 @@ export class MemoryPieces implements PieceStore {
   }
 
   open(torrent: StoredTorrent): Promise<Handle> {
-    const { content, unitBytes = 1_048_576, maxOpenUnits = 64 } = this.#options;
+    const { content, pieces, unitBytes = 1_048_576, maxOpenUnits = 64 } = this.#options;
     if (this.#torrent === null) {
       this.#torrent = torrent;
-      this.#bytes = content ?? Buffer.alloc(torrent.totalLength);
+      this.#bytes = content === undefined ? Buffer.alloc(torrent.totalLength) : Buffer.from(content);
       this.#have = new Bitfield(Math.ceil(torrent.totalLength / torrent.pieceLength));
-      if (content !== undefined) this.#have.fill();
+      if (pieces !== undefined) for (const index of pieces) this.#have.add(index);
+      else if (content !== undefined) this.#have.fill();
     }
     return Promise.resolve({ torrent, unitBytes, maxOpenUnits });
   }

@@ -131,23 +131,29 @@ export class ColdReads {
   /** Hints at what is queued behind, as far as one peer may have fetched. */
   #prefetch(): void {
     const { pieceLength } = this.#source.info;
-    const ranges: ByteRange[] = [];
+    const ranges: { offset: number; length: number }[] = [];
     let bytes = 0;
-    let start = 0;
-    let end = -1;
     this.#queue.scan((index, begin, length) => {
       const offset = index * pieceLength + begin;
-      if (offset !== end) {
-        if (end >= 0) ranges.push({ offset: start, length: end - start });
-        start = offset;
+      const last = ranges.at(-1);
+      if (last !== undefined && last.offset + last.length === offset) {
+        last.length += length;
+        bytes += length;
+      } else {
+        ranges.push({ offset, length });
         // What a range is fetched with: whole units, so scattered blocks reach the limit soon.
         bytes += limits.COLD_UNIT_BYTES;
-      } else bytes += length;
-      end = offset + length;
+      }
       return bytes < limits.COLD_BYTES;
     });
-    if (end >= 0) ranges.push({ offset: start, length: end - start });
-    if (ranges.length > 0) this.#context.store.prefetch(this.#source.handle, ranges);
+    const wanted = ranges.filter((range) => this.#mayFetch(range));
+    if (wanted.length > 0) this.#context.store.prefetch(this.#source.handle, wanted);
+  }
+
+  /** Whether bytes are far away and the peer is entitled to them; counts them if so. */
+  #mayFetch({ offset, length }: ByteRange): boolean {
+    if (this.#context.store.tier(this.#source.handle, offset, length) !== 'remote') return false;
+    return this.#budget.fetch(offset, length, this.#context.clock.monotonic());
   }
 
   #arrived(read: ColdRead, lease: Lease): void {

@@ -160,7 +160,8 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
     this.members.greeted(connection, handshake, rest, dialled);
   }
 
-  dialFailed(peer: KnownPeer): void {
+  dialFailed(peer: KnownPeer, reason: string): void {
+    this.context.log.debug('dial failed', { peer: peer.host, port: peer.port, reason });
     this.members.dialFailed(peer);
   }
 

@@ -72,9 +72,11 @@ export class Members {
   greeted(connection: Connection, handshake: Handshake, rest: Buffer, dialled: KnownPeer | null): void {
     const now = this.#context.clock.monotonic();
     const { remoteAddress } = connection;
-    const refusal = this.#refusal(remoteAddress, handshake.peerId, dialled, now);
+    const enter = () => dialled !== null || this.#places.enter(remoteAddress) || 'too many of its address';
+    const admitted = this.#refusal(remoteAddress, handshake.peerId, dialled, now) ?? enter();
     if (dialled !== null) this.#dialling--;
-    if (refusal !== null || (dialled === null && !this.#places.enter(remoteAddress))) {
+    if (admitted !== true) {
+      this.#context.log.debug('peer refused', { peer: remoteAddress, reason: admitted });
       connection.destroy();
       if (dialled !== null) {
         this.#places.leave(dialled.host);

@@ -153,8 +153,11 @@ export class PiecePicker {
   #closing(allowed: (index: number) => boolean): number | null {
     for (const unit of this.#units.open) {
       let best: number | null = null;
-      const last = this.#units.lastPiece(unit);
-      for (let index = this.#units.firstPiece(unit); index <= last; index++) {
+      const first = this.#units.firstPiece(unit);
+      const count = this.#units.lastPiece(unit) - first + 1;
+      const start = this.#random.int(count);
+      for (let step = 0; step < count; step++) {
+        const index = first + ((start + step) % count);
         if (this.#place[index] === NOWHERE || !allowed(index)) continue;
         if (best === null || this.#rarity(index) < this.#rarity(best)) best = index;
       }

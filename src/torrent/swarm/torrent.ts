@@ -192,12 +192,12 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     if (this.loop.isOpen) this.#home.greet(connection, peer);
     else {
       connection.destroy();
-      this.loop.dialFailed(peer);
+      this.loop.dialFailed(peer, 'nobody is wanted now');
     }
   }
 
-  dialFailed(peer: KnownPeer): void {
-    this.loop.dialFailed(peer);
+  dialFailed(peer: KnownPeer, reason: string): void {
+    this.loop.dialFailed(peer, reason);
   }
 
   /** Ends everything; resolves when nothing is being written. */

@@ -1,0 +1,141 @@
+// Whole swarms in memory: engines with stores in memory on a virtual network, repeatable from a seed.
+import { createHash } from 'node:crypto';
+import { silentLog } from '../../src/lib/log.ts';
+import { seededRandom } from '../../src/lib/random.ts';
+import { encode, type Info, parseInfo } from '../../src/torrent/metainfo/index.ts';
+import type { PieceHasher } from '../../src/torrent/ports.ts';
+import {
+  createEngine,
+  type Engine,
+  type EngineLimits,
+  type Torrent,
+  type TorrentSpec,
+} from '../../src/torrent/swarm/index.ts';
+import { type MemoryOptions, MemoryPieces } from './memory-pieces.ts';
+import { VirtualClock } from './virtual-clock.ts';
+import { type HostOptions, VirtualNetwork } from './virtual-network.ts';
+
+const hasher: PieceHasher = {
+  sha1: (data) => Promise.resolve({ digest: createHash('sha1').update(data).digest(), data }),
+};
+
+/** `length` bytes that follow from `seed`. */
+export function bytesOf(seed: number, length: number): Buffer {
+  const random = seededRandom(seed);
+  const block = random.bytes(Math.min(length, 65_521));
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; at += block.length) {
+    block.copy(bytes, at);
+    bytes.writeUInt8(random.int(256), at);
+  }
+  return bytes;
+}
+
+/** The metadata of a torrent with one file. */
+export function infoOf(content: Buffer, pieceLength: number, more: Record<string, number | string> = {}): Info {
+  const hashes: Buffer[] = [];
+  for (let at = 0; at < content.length; at += pieceLength) {
+    hashes.push(
+      createHash('sha1')
+        .update(content.subarray(at, at + pieceLength))
+        .digest(),
+    );
+  }
+  const dictionary = { ...more, length: content.length, name: 'file', 'piece length': pieceLength };
+  return parseInfo(encode({ ...dictionary, pieces: Buffer.concat(hashes) }));
+}
+
+/** One engine of a simulation, with one torrent. */
+export interface Node {
+  readonly address: string;
+  readonly port: number;
+  readonly engine: Engine;
+  readonly store: MemoryPieces;
+  readonly torrent: Torrent;
+  /** What its listener was told, in order: `piece 3`, `wanted`, `complete`, `metadata`, `error …`. */
+  readonly told: string[];
+}
+
+export interface NodeOptions extends HostOptions, MemoryOptions {
+  readonly address?: string;
+  readonly limits?: Partial<EngineLimits>;
+  readonly spec?: Partial<TorrentSpec>;
+}
+
+export class Simulation {
+  readonly clock = new VirtualClock();
+  readonly network = new VirtualNetwork(this.clock);
+  readonly content: Buffer;
+  readonly info: Info;
+  readonly #seed: number;
+  readonly #nodes: Node[] = [];
+  #count = 0;
+
+  constructor(options: { seed?: number; bytes: number; pieceLength: number; info?: Record<string, number | string> }) {
+    this.#seed = options.seed ?? 1;
+    this.content = bytesOf(this.#seed, options.bytes);
+    this.info = infoOf(this.content, options.pieceLength, options.info);
+  }
+
+  /** A node that has all from the start. */
+  seed(options: NodeOptions = {}): Promise<Node> {
+    return this.node({ content: this.content, ...options, spec: { mode: 'seed', ...options.spec } });
+  }
+
+  /** A node that has nothing, unless `content` is given. */
+  async node(options: NodeOptions = {}): Promise<Node> {
+    const number = ++this.#count;
+    const address = options.address ?? `20.${number}.${number}.1`;
+    const store = new MemoryPieces({ clock: this.clock, ...options });
+    const engine = createEngine({
+      ...{ store, hasher, clock: this.clock, log: silentLog, version: '0.1.0' },
+      network: this.network.host(address, options),
+      random: seededRandom(this.#seed * 1000 + number),
+      limits: options.limits ?? {},
+    });
+    const { port } = await engine.listen({ addresses: ['0.0.0.0'], port: 6881 });
+    const told: string[] = [];
+    const torrent = engine.add({
+      ...{ infoHash: this.info.infoHash, info: this.info, id: number, mode: 'download' },
+      listener: {
+        onMetadata: () => told.push('metadata'),
+        onPiece: (index) => told.push(`piece ${index}`),
+        onWanted: () => told.push('wanted'),
+        onComplete: () => told.push('complete'),
+        onError: (error) => told.push(`error ${error.message}`),
+      },
+      ...options.spec,
+    });
+    const node = { address, port, engine, store, torrent, told };
+    this.#nodes.push(node);
+    return node;
+  }
+
+  /** Tells one node of others. */
+  introduce(node: Node, ...others: Node[]): void {
+    node.torrent.addPeers(
+      others.map(({ address, port }) => ({ host: address, port })),
+      'hand',
+    );
+  }
+
+  /** Lets time pass until a node has all of it; throws if it does not within the time. */
+  async complete(node: Node, milliseconds: number): Promise<void> {
+    await this.clock.until(() => node.store.content.length > 0 && node.torrent.left === 0, milliseconds);
+    if (!node.store.content.equals(this.content)) throw new Error('the bytes are not the same');
+  }
+
+  /** Ends all nodes and checks that nothing is held any more. */
+  async end(): Promise<void> {
+    const closing = Promise.all(this.#nodes.map(({ engine }) => engine.close()));
+    await this.clock.run(5_000);
+    await closing;
+    await this.clock.run(1_000);
+    for (const { store, engine } of this.#nodes) {
+      const { leasedBytes, connections, pendingConnections } = engine.stats();
+      const held = store.leases + leasedBytes + connections + pendingConnections;
+      if (held !== 0)
+        throw new Error(`held at the end: ${store.leases} leases, ${leasedBytes} B, ${connections} connections`);
+    }
+  }
+}
