@@ -195,7 +195,7 @@ export class ImportManager {
       state,
       identification: row.identification,
       progress: state === 'done' ? 1 : (job?.progress ?? row.progress),
-      error: reason ?? job?.waiting ?? null,
+      error: reason ?? job?.row.reason ?? job?.waiting ?? null,
       retryable,
       torrentId: row.torrent_id,
     };

@@ -57,7 +57,8 @@ export const systemFiles: Files = {
 
   rename: (from, to) => attempt(from, () => rename(from, to)),
 
-  remove: (path) => attempt(path, () => rm(path, { recursive: true, force: true })),
+  // A file that is being written may appear in a folder while that goes: then it is tried again.
+  remove: (path) => attempt(path, () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })),
 
   list: (folder) => attempt(folder, async () => (await orNull(readdir(folder))) ?? []),
 

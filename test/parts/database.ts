@@ -21,24 +21,32 @@ export async function temporaryDatabase(): Promise<Database & { file: string; re
   };
 }
 
-/** A database that can be told to fail: `failAfter(n)` lets n more queries through. */
-export function frailDatabase(database: Database): Database & { failAfter(queries: number): void; queries: number } {
-  const frail = {
-    ...database,
-    queries: 0,
-    left: Number.POSITIVE_INFINITY,
-    failAfter(queries: number) {
-      frail.left = queries;
-    },
-  };
+/** A database that can be told to fail: `failAfter(n)` lets n more queries through; `after(n, call)` calls at the nth. */
+export interface FrailDatabase extends Database {
+  queries: number;
+  failAfter(queries: number): void;
+  after(queries: number, call: () => void): void;
+}
+
+export function frailDatabase(database: Database): FrailDatabase {
+  let left = Number.POSITIVE_INFINITY;
+  const calls = new Map<number, () => void>();
   const count: KyselyPlugin = {
     transformQuery: ({ node }) => {
-      frail.queries++;
-      if (--frail.left < 0) throw new BaeError('unavailable', 'the disk is full');
+      calls.get(++frail.queries)?.();
+      if (--left < 0) throw new BaeError('unavailable', 'the disk is full');
       return node;
     },
     transformResult: async ({ result }) => result,
   };
-  frail.db = database.db.withPlugin(count);
+  const frail: FrailDatabase = {
+    ...database,
+    db: database.db.withPlugin(count),
+    queries: 0,
+    failAfter(queries) {
+      left = queries;
+    },
+    after: (queries, call) => void calls.set(frail.queries + queries, call),
+  };
   return frail;
 }
