@@ -1,5 +1,11 @@
 import type { Random } from '../../lib/random.ts';
-import { CHOKE_MILLISECONDS, OPTIMISTIC_TICKS, SEED_TURN_MILLISECONDS, UNCHOKED_PEERS } from './limits.ts';
+import {
+  CHOKE_MILLISECONDS,
+  OPTIMISTIC_TICKS,
+  SEED_TURN_MILLISECONDS,
+  UNCHOKED_PEER_BYTES_PER_SECOND,
+  UNCHOKED_PEERS,
+} from './limits.ts';
 import type { PeerSession } from './session.ts';
 
 /** Decides who of a torrent's peers is served: all who want something while there are few, else those who deserve it. */
@@ -17,17 +23,21 @@ export class Choker {
 
   /** A peer's interest has changed: a free place is given at once. */
   interest(session: PeerSession, sessions: ReadonlySet<PeerSession>, now: number): void {
-    const served = [...sessions].filter((other) => other.interested && other.uploader?.choking === false);
-    if (session.interested && served.length < UNCHOKED_PEERS) this.#set(session, false, now);
+    if (session.interested && freePlaces(sessions) > 0) this.#set(session, false, now);
   }
 
-  /** Once a second; every CHOKE_MILLISECONDS places are given anew. */
+  /** Once a second: free places are given; every CHOKE_MILLISECONDS all are given anew. */
   tick(sessions: ReadonlySet<PeerSession>, seeding: boolean, now: number): void {
-    if (now < this.#dueAt) return;
+    const wanting = [...sessions].filter((session) => session.interested);
+    if (now < this.#dueAt) {
+      const waiting = wanting.filter((session) => session.uploader?.choking === true);
+      for (const session of waiting.slice(0, freePlaces(sessions))) this.#set(session, false, now);
+      return;
+    }
     this.#dueAt = now + CHOKE_MILLISECONDS;
     this.#ticks++;
-    const wanting = [...sessions].filter((session) => session.interested);
-    const served = new Set(wanting.length <= UNCHOKED_PEERS ? wanting : this.#choose(wanting, seeding, now));
+    const count = places(sessions);
+    const served = new Set(wanting.length <= count ? wanting : this.#choose(wanting, count, seeding, now));
     for (const session of sessions) this.#set(session, !served.has(session), now);
   }
 
@@ -38,12 +48,12 @@ export class Choker {
     session.setChoked(choked);
   }
 
-  #choose(wanting: PeerSession[], seeding: boolean, now: number): PeerSession[] {
-    if (seeding) return this.#inTurn(wanting, now).slice(0, UNCHOKED_PEERS);
+  #choose(wanting: PeerSession[], count: number, seeding: boolean, now: number): PeerSession[] {
+    if (seeding) return this.#inTurn(wanting, now).slice(0, count);
     // Who gives most gets most, and one place is for finding someone better (BEP 3).
     const rate = (session: PeerSession) => session.requests.rate.bytesPerSecond;
-    const served = wanting.sort((a, b) => rate(b) - rate(a)).slice(0, UNCHOKED_PEERS - 1);
-    const rest = wanting.slice(UNCHOKED_PEERS - 1);
+    const served = wanting.sort((a, b) => rate(b) - rate(a)).slice(0, count - 1);
+    const rest = wanting.slice(count - 1);
     const stays = this.#optimistic !== null && rest.includes(this.#optimistic) && this.#ticks % OPTIMISTIC_TICKS !== 0;
     if (!stays) this.#optimistic = rest[this.#random.int(rest.length)] ?? null;
     return this.#optimistic === null ? served : [...served, this.#optimistic];
@@ -63,4 +73,17 @@ export class Choker {
       return rank(a) === 2 ? rate(b) - rate(a) : since(a) - since(b);
     });
   }
+}
+
+/** How many may be served: as many as our line feeds well. */
+function places(sessions: ReadonlySet<PeerSession>): number {
+  let bytesPerSecond = 0;
+  for (const { uploader } of sessions) bytesPerSecond += uploader?.rate.bytesPerSecond ?? 0;
+  return Math.max(UNCHOKED_PEERS, Math.floor(bytesPerSecond / UNCHOKED_PEER_BYTES_PER_SECOND));
+}
+
+function freePlaces(sessions: ReadonlySet<PeerSession>): number {
+  let served = 0;
+  for (const { interested, uploader } of sessions) if (interested && uploader?.choking === false) served++;
+  return Math.max(0, places(sessions) - served);
 }

@@ -93,6 +93,8 @@ export const METADATA_WINDOW_MILLISECONDS = 600_000;
 export const CHOKE_MILLISECONDS = 10_000;
 /** Peers of a torrent served at once; when no more are interested, all are. */
 export const UNCHOKED_PEERS = 20;
+/** More are served while that leaves each this much. */
+export const UNCHOKED_PEER_BYTES_PER_SECOND = 256 * 1024;
 /** The optimistic one of them stays for this many choke ticks. */
 export const OPTIMISTIC_TICKS = 3;
 /** While seeding, a peer is served at least this long before another takes its place. */

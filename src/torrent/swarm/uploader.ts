@@ -52,7 +52,8 @@ export class Uploader implements ColdOwner {
   readonly #queue = new RequestQueue();
   readonly #cold: ColdReads;
   readonly #writer = new PieceWriter();
-  readonly #batches = new Set<Batch>();
+  /** What the system has and has not taken yet. */
+  #batch: Batch | null = null;
   #slow = false;
   #invalidRequests = 0;
   #closed = false;
@@ -105,9 +106,12 @@ export class Uploader implements ColdOwner {
     }
   }
 
-  /** Appends what the connection has room for to `buffers`; returns what to call when the system took it. */
+  /**
+   * Appends a batch of blocks to `buffers`; returns what to call when the system took it. There is one batch at a time:
+   * the system has a buffer of its own to send from, and large batches are cheap.
+   */
   collect(buffers: Buffer[]): (() => void) | undefined {
-    if (this.#closed || (this.#queue.length === 0 && this.#cold.size === 0)) return undefined;
+    if (this.#closed || this.#batch !== null || (this.#queue.length === 0 && this.#cold.size === 0)) return undefined;
     const batch: Batch = { leases: [], heldBytes: 0, payloadBytes: 0, at: this.#context.clock.monotonic() };
     const room = limits.SEND_BUFFER_BYTES - this.#peer.connection.queuedBytes;
     this.#collectArrived(batch, buffers, room);
@@ -117,7 +121,7 @@ export class Uploader implements ColdOwner {
       this.#release(batch);
       return undefined;
     }
-    this.#batches.add(batch);
+    this.#batch = batch;
     return () => this.#written(batch);
   }
 
@@ -135,14 +139,13 @@ export class Uploader implements ColdOwner {
   tick(now: number, milliseconds: number): void {
     this.rate.tick(milliseconds);
     this.#cold.tick(now);
-    for (const batch of this.#batches) {
-      if (now - batch.at <= limits.LEASE_MILLISECONDS) break;
-      // The system still has the bytes: they cannot be swapped for copies, but no more are lent, and where memory is short
-      // the connection goes.
-      this.#slow = true;
-      const { leased, limits: set } = this.#context;
-      if (batch.heldBytes > 0 && leased.bytes > set.leasedBytes / 2) this.#peer.close('too slow for what it holds');
-    }
+    const batch = this.#batch;
+    if (batch === null || now - batch.at <= limits.LEASE_MILLISECONDS) return;
+    // The system still has the bytes: they cannot be swapped for copies, but no more are lent, and where memory is short
+    // the connection goes.
+    this.#slow = true;
+    const { leased, limits: set } = this.#context;
+    if (batch.heldBytes > 0 && leased.bytes > set.leasedBytes / 2) this.#peer.close('too slow for what it holds');
   }
 
   /** Gives back what is held; what the system has comes back by itself. */
@@ -169,7 +172,8 @@ export class Uploader implements ColdOwner {
     const { store } = this.#context;
     while (this.#queue.length > 0 && batch.payloadBytes < room) {
       const offset = this.#queue.index * info.pieceLength + this.#queue.begin;
-      const most = Math.min(limits.RUN_BYTES, room - batch.payloadBytes);
+      // A run that ends where the store's segments do pins one of them.
+      const most = Math.min(limits.RUN_BYTES - (offset % limits.RUN_BYTES), room - batch.payloadBytes);
       let bytes = this.#queue.runBytes(info.pieceLength, most);
       let lease = store.tryRead(handle, offset, bytes);
       if (lease === null && bytes > this.#queue.bytes) {
@@ -198,7 +202,7 @@ export class Uploader implements ColdOwner {
   }
 
   #written(batch: Batch): void {
-    this.#batches.delete(batch);
+    this.#batch = null;
     this.#release(batch);
     this.#slow = this.#context.clock.monotonic() - batch.at > limits.LEASE_MILLISECONDS;
     if (this.#closed) return;
