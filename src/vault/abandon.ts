@@ -102,15 +102,20 @@ export class Abandons {
     bundle.wake();
     for (const chunk of open.of(bundle)) open.remove(chunk);
     await spool.removeBundle(bundle.id);
+    this.#releaseRoom(bundle);
+    ram.dropBundle(bundle.id);
+    await cache.dropBundle(bundle.id);
+  }
+
+  #releaseRoom(bundle: Bundle): void {
+    const { spool } = this.#deps;
     for (const parts of bundle.parts.values()) for (const part of parts) spool.releasePart(part.fileBytes);
     bundle.parts.clear();
-    for (const [, bytes] of bundle.documents) spool.budget.release(bytes);
+    for (const bytes of bundle.documents.values()) spool.budget.release(bytes);
     bundle.documents.clear();
     for (let index = 0; index < bundle.chunkCount; index++) {
       if (bundle.inSpool.delete(index)) spool.budget.release(CHUNK_OBJECT_BYTES);
     }
-    ram.dropBundle(bundle.id);
-    await cache.dropBundle(bundle.id);
   }
 
   async #clearStore(bundle: Bundle): Promise<void> {
@@ -118,6 +123,7 @@ export class Abandons {
     await bundle.quiet();
     // What was being written while the mark was made.
     await this.#until(() => spool.removeBundle(bundle.id));
+    this.#releaseRoom(bundle);
     await cache.dropBundle(bundle.id);
     // The manifest first: from then on nothing leads to the rest.
     await this.#delete(manifestName(bundleHandle(keys, bundle.bundleId), 1));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/index.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
+import { BaeError } from '../../src/lib/errors.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { type Random, seededRandom, systemRandom } from '../../src/lib/random.ts';
 import type { Handle, StoredTorrent } from '../../src/torrent/ports.ts';
@@ -33,7 +34,6 @@ export interface Run {
 /** A process: what it waits for when it is gone never comes. */
 interface Life {
   alive: boolean;
-  readonly database: Database;
   readonly died: PromiseWithResolvers<never>;
 }
 
@@ -47,6 +47,8 @@ export class Workshop {
   /** Called before and after each thing that outlives the process: the place to kill it. */
   step: ((what: string) => void) | null = null;
   #life: Life | null = null;
+  /** One for all lives, since opening it takes longer than most tests. */
+  #database: Promise<Database> | null = null;
 
   private constructor(folder: string, objects: ObjectStore) {
     this.folder = folder;
@@ -62,12 +64,13 @@ export class Workshop {
 
   /** Starts a vault; rejects if it is killed meanwhile. */
   async start(): Promise<Run> {
-    const database = await openDatabase(`sqlite:${join(this.folder, 'bae.sqlite')}`, { clock: systemClock });
-    const life: Life = { alive: true, database, died: Promise.withResolvers<never>() };
+    this.#database ??= openDatabase(`sqlite:${join(this.folder, 'bae.sqlite')}`, { clock: systemClock });
+    const life: Life = { alive: true, died: Promise.withResolvers<never>() };
     this.#life = life;
+    const database = mortalDatabase(life, await this.#database, (what, call) => this.#step(life, what, call));
     const store = faultyStore(this.#guarded(life, this.objects), systemClock);
     const opening = openVault({
-      database: { ...database, batch: (queries) => this.#step(life, 'batch', () => database.batch(queries)) },
+      database,
       store,
       dataDir: join(this.folder, 'data'),
       cacheBytes: 64 * CHUNK_OBJECT_BYTES,
@@ -86,7 +89,6 @@ export class Workshop {
     const close = async () => {
       await vault.close();
       life.alive = false;
-      await database.close();
     };
     return { vault, database, store, close };
   }
@@ -97,16 +99,14 @@ export class Workshop {
     if (life === null || !life.alive) return;
     life.alive = false;
     life.died.reject(new Error('killed'));
-    life.died.promise.catch(() => this.#buried.push(life.database.close()));
+    life.died.promise.catch((error) => silentLog.debug('A vault was killed.', { error }));
   }
-
-  readonly #buried: Promise<void>[] = [];
 
   /** After `kill`: what the system had already been asked to do has ended. */
   async buried(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
     await this.files.settled();
-    await Promise.all(this.#buried);
+    await (await this.#database)?.batch([]);
   }
 
   /** Rejects when the running vault is killed. */
@@ -159,8 +159,26 @@ export class Workshop {
     this.step = null;
     this.kill();
     await this.buried();
+    await (await this.#database)?.close();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A database that takes nothing more from a process that is gone. */
+function mortalDatabase(
+  life: Life,
+  database: Database,
+  step: (what: string, call: () => Promise<number>) => Promise<number>,
+): Database {
+  const db = database.db.withPlugin({
+    transformQuery: ({ node }) => {
+      if (!life.alive) throw new BaeError('unavailable', 'This process is gone.');
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  });
+  const batch: Database['batch'] = (queries) => step('batch', () => database.batch(queries));
+  return { ...database, db, batch };
 }
 
 /** Saves a torrent's row, as an import does (once), and makes its bytes. */
@@ -240,4 +258,13 @@ export async function wrongPieces(vault: Vault, handle: Handle, album: Album): P
     if (!got.equals(expected)) wrong.push(piece);
   }
   return wrong;
+}
+
+/** Imports an album from its first piece to the commit; gives the bundle's id and the open handle. */
+export async function importAlbum(vault: Vault, album: Album): Promise<{ bundle: number; handle: Handle }> {
+  const bundle = await vault.createBundle({ totalLength: album.bytes.length, torrents: [album.torrent.id] });
+  const handle = await vault.pieces.open(album.torrent);
+  for (let index = 0; index < album.pieces; index++) await vault.pieces.writePiece(handle, index, album.piece(index));
+  await vault.commit(bundle, album.content);
+  return { bundle, handle };
 }
