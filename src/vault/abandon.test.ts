@@ -95,9 +95,9 @@ describe('cancelling an import', () => {
     workshop.step = null;
     const last = await workshop.start();
     await last.vault.abandon(bundle);
-    await expect.poll(() => workshop.names('t/')).toHaveLength(1);
-    expect((await workshop.names('c/')).length).toBe(1);
-    expect((await workshop.names('m/')).length).toBe(1);
+    await expect.poll(() => workshop.names('c/'), { interval: 5 }).toHaveLength(1);
+    expect(await workshop.names('t/')).toHaveLength(1);
+    expect(await workshop.names('m/')).toHaveLength(1);
     expect(await last.vault.createBundle({ totalLength: TOTAL_BYTES, torrents: [album.torrent.id] })).not.toBe(bundle);
     await last.close();
   });

@@ -32,9 +32,9 @@ export class ReadAhead {
 
   /** Whether a read of segments [first, end) should fetch the whole chunk if it must fetch at all. Remembers the read. */
   wantsWhole(bundle: Bundle, chunk: number, first: number, end: number): boolean {
-    let remote = false;
-    for (let at = first; at < end; at++) remote ||= this.#segments.tier(bundle, chunk, at) === 'remote';
-    if (!remote) return false;
+    let fetches = false;
+    for (let at = first; at < end; at++) fetches ||= this.#segments.mustFetch(bundle, chunk, at);
+    if (!fetches) return false;
     const before = this.#clock.monotonic() - STREAM_MILLISECONDS;
     const seen = (index: number) => (this.#coldReads.get(`${bundle.id}/${index}`) ?? Number.NEGATIVE_INFINITY) > before;
     const whole = end - first > 1 || seen(chunk) || (first === 0 && seen(chunk - 1));

@@ -43,6 +43,11 @@ export class Segments {
     return this.isLocal(bundle, chunk) ? 'disk' : 'remote';
   }
 
+  /** Whether a read of the segment would have to ask the store: it is not here, and nobody asked yet. */
+  mustFetch(bundle: Bundle, chunk: number, segment: number): boolean {
+    return this.tier(bundle, chunk, segment) === 'remote' && !this.#flights.has(flightKey(bundle, chunk, segment));
+  }
+
   isLocal(bundle: Bundle, chunk: number): boolean {
     return bundle.inSpool.has(chunk) || this.#deps.cache.has({ bundle: bundle.id, index: chunk });
   }

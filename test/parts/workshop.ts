@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/index.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { BaeError } from '../../src/lib/errors.ts';
@@ -37,6 +37,27 @@ interface Life {
   readonly died: PromiseWithResolvers<never>;
 }
 
+/** Databases that no workshop uses, empty: opening one takes longer than most tests. */
+const spareDatabases: Database[] = [];
+const databaseFolders: string[] = [];
+afterAll(async () => {
+  for (const database of spareDatabases.splice(0)) await database.close();
+  for (const folder of databaseFolders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+async function openSpare(): Promise<Database> {
+  const folder = await mkdtemp(join(tmpdir(), 'bae-database-'));
+  databaseFolders.push(folder);
+  return openDatabase(`sqlite:${join(folder, 'bae.sqlite')}`, { clock: systemClock });
+}
+
+async function emptied(database: Database): Promise<Database> {
+  const { db } = database;
+  const tables = ['pins', 'torrent_piece_mappings', 'torrents', 'chunks', 'bundles', 'library'] as const;
+  await database.batch(tables.map((table) => db.deleteFrom(table)));
+  return database;
+}
+
 /** For tests: a data folder and a store that outlive their processes. */
 export class Workshop {
   readonly folder: string;
@@ -47,27 +68,27 @@ export class Workshop {
   /** Called before and after each thing that outlives the process: the place to kill it. */
   step: ((what: string) => void) | null = null;
   #life: Life | null = null;
-  /** One for all lives, since opening it takes longer than most tests. */
-  #database: Promise<Database> | null = null;
+  readonly #database: Database;
 
-  private constructor(folder: string, objects: ObjectStore) {
+  private constructor(folder: string, objects: ObjectStore, database: Database) {
     this.folder = folder;
     this.objects = objects;
+    this.#database = database;
   }
 
   static async make(objects: ObjectStore = memoryStore()): Promise<Workshop> {
     const folder = await mkdtemp(join(tmpdir(), 'bae-vault-'));
-    const workshop = new Workshop(folder, objects);
+    const spare = spareDatabases.pop() ?? (await openSpare());
+    const workshop = new Workshop(folder, objects, spare);
     onTestFinished(() => workshop.#clear());
     return workshop;
   }
 
   /** Starts a vault; rejects if it is killed meanwhile. */
   async start(): Promise<Run> {
-    this.#database ??= openDatabase(`sqlite:${join(this.folder, 'bae.sqlite')}`, { clock: systemClock });
     const life: Life = { alive: true, died: Promise.withResolvers<never>() };
     this.#life = life;
-    const database = mortalDatabase(life, await this.#database, (what, call) => this.#step(life, what, call));
+    const database = mortalDatabase(life, this.#database, (what, call) => this.#step(life, what, call));
     const store = faultyStore(this.#guarded(life, this.objects), systemClock);
     const opening = openVault({
       database,
@@ -106,7 +127,7 @@ export class Workshop {
   async buried(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
     await this.files.settled();
-    await (await this.#database)?.batch([]);
+    await this.#database.db.selectFrom('library').selectAll().execute();
   }
 
   /** Rejects when the running vault is killed. */
@@ -159,7 +180,7 @@ export class Workshop {
     this.step = null;
     this.kill();
     await this.buried();
-    await (await this.#database)?.close();
+    spareDatabases.push(await emptied(this.#database));
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -45,7 +45,9 @@ async function countSteps(): Promise<number> {
 }
 
 async function leftovers(workshop: Workshop): Promise<string[]> {
-  const spooled = await workshop.files.list(`${workshop.folder}/data/spool/1`);
+  const spool = `${workshop.folder}/data/spool`;
+  const [bundle] = await workshop.files.list(spool);
+  const spooled = bundle === undefined ? [] : await workshop.files.list(`${spool}/${bundle}`);
   return [...spooled, ...(await workshop.names()).map((name) => name.slice(0, 2))];
 }
 
