@@ -39,8 +39,11 @@ describe('opening a vault', () => {
       workshop.step = () => {
         if (--left === 0) workshop.kill();
       };
-      const run = await workshop.start().catch(() => null);
-      if (run !== null && left > 0) break;
+      const started = await workshop.start().then(
+        () => true,
+        () => left > 0,
+      );
+      if (started && left > 0) break;
       workshop.kill();
       await workshop.buried();
     }
