@@ -13,6 +13,7 @@ enum {
   PIECE_HEADER = 13,    /* length, id, index, begin */
   SAMPLE_EVERY = 256,   /* blocks */
   TURN = 64,            /* blocks read from one connection before the next gets its turn */
+  MAX_PICKS = 100,      /* tries to find a piece that is not in flight; a tiny torrent may have none */
   MAX_MESSAGE = 1 << 22 /* bytes; a bitfield of a huge torrent is the longest that may come */
 };
 
@@ -66,20 +67,33 @@ void flush(Connection *c) {
   c->out_have = c->out_sent = 0;
 }
 
-static void next_block(Connection *c, uint32_t *piece, uint32_t *begin) {
-  if (plan.order == BLOCKS) {
-    *piece = (uint32_t)(random_u64() % plan.piece_count);
-    *begin = (uint32_t)(random_u64() % ((length_of_piece(*piece) + BLOCK - 1) / BLOCK)) * BLOCK;
-    return;
+static uint64_t blocks_of(uint64_t piece) { return (length_of_piece(piece) + BLOCK - 1) / BLOCK; }
+
+static uint8_t *asked_of(Connection *c, uint64_t piece, uint64_t begin) {
+  return c->asked + piece * ((plan.piece_length + BLOCK - 1) / BLOCK) + begin / BLOCK;
+}
+
+/* No client asks for what it has asked for already, and a seeder may drop such requests. */
+static bool may_ask(Connection *c, uint64_t piece, uint64_t begin) {
+  if (plan.order == BLOCKS) return !*asked_of(c, piece, begin);
+  return memchr(asked_of(c, piece, 0), 1, blocks_of(piece)) == NULL;
+}
+
+static void pick(Connection *c) {
+  for (int i = 0; i < MAX_PICKS; i++) {
+    c->next_piece = (uint32_t)(random_u64() % plan.piece_count);
+    c->next_begin = plan.order == BLOCKS ? (uint32_t)(random_u64() % blocks_of(c->next_piece)) * BLOCK : 0;
+    if (may_ask(c, c->next_piece, c->next_begin)) return;
   }
-  *piece = c->next_piece;
-  *begin = c->next_begin;
+}
+
+/* Moves next_piece and next_begin to the block after the one just asked for. */
+static void advance(Connection *c) {
   c->next_begin += BLOCK;
-  if (c->next_begin >= length_of_piece(c->next_piece)) {
-    c->next_begin = 0;
-    uint64_t next = plan.order == PIECES ? random_u64() : (uint64_t)c->next_piece + 1;
-    c->next_piece = (uint32_t)(next % plan.piece_count);
-  }
+  if (plan.order != BLOCKS && c->next_begin < length_of_piece(c->next_piece)) return;
+  c->next_begin = 0;
+  if (plan.order == IN_ORDER) c->next_piece = (uint32_t)((c->next_piece + 1) % plan.piece_count);
+  else pick(c);
 }
 
 /* Asks for as many blocks as were answered, in one write; waits until an eighth of the window is open. */
@@ -87,8 +101,7 @@ static void refill(Connection *c) {
   if (c->dead || c->choked || c->out_have > 0) return;
   if (plan.in_flight - c->in_flight < (plan.in_flight + 7) / 8) return;
   while (c->in_flight < plan.in_flight) {
-    uint32_t piece, begin;
-    next_block(c, &piece, &begin);
+    uint32_t piece = c->next_piece, begin = c->next_begin;
     uint8_t *p = c->out + c->out_have;
     put32(p, REQUEST - 4);
     p[4] = ASK;
@@ -97,8 +110,16 @@ static void refill(Connection *c) {
     put32(p + 13, length_of_block(piece, begin));
     c->out_have += REQUEST;
     c->in_flight++;
+    *asked_of(c, piece, begin) = 1;
+    advance(c);
   }
   flush(c);
+}
+
+/* Without BEP 6 a choke ends all that is in flight. */
+static void forget_asked(Connection *c) {
+  c->in_flight = 0;
+  memset(c->asked, 0, (size_t)(asked_of(c, plan.piece_count, 0) - c->asked));
 }
 
 static bool take_greeting(Connection *c) {
@@ -125,6 +146,7 @@ static bool take_piece(Connection *c, uint32_t length) {
   if (piece >= plan.piece_count || begin % BLOCK != 0 || begin >= length_of_piece(piece)) return false;
   if (data != length_of_block(piece, begin) || c->in_flight == 0) return false;
   c->in_flight--;
+  *asked_of(c, piece, begin) = 0;
   tally.all_bytes += data;
   if (tally.counting) tally.bytes += data;
   uint64_t at = piece * plan.piece_length + begin;
@@ -155,10 +177,15 @@ static bool take_message(Connection *c, bool *more) {
   }
   if (id == CHOKE) {
     c->choked = true;
-    if (!c->fast) c->in_flight = 0;
+    if (!c->fast) forget_asked(c);
   }
   if (id == UNCHOKE) c->choked = false;
   if (id == REJECT) {
+    if (length != REQUEST - 4) return false;
+    if (c->have < REQUEST) return *more = true;
+    uint32_t piece = get32(c->head + 5), begin = get32(c->head + 9);
+    if (piece >= plan.piece_count || begin >= length_of_piece(piece)) return false;
+    *asked_of(c, piece, begin) = 0;
     tally.rejects++;
     if (c->in_flight > 0) c->in_flight--;
   }
@@ -174,12 +201,18 @@ static bool take_message(Connection *c, bool *more) {
   return true;
 }
 
+/* Bytes of head to read: no more than a piece's header, lest the block be copied, but a reject whole. */
+static size_t wanted(const Connection *c) {
+  if (c->state == GREETING) return HANDSHAKE;
+  return c->have >= 5 && c->head[4] == REJECT && get32(c->head) == REQUEST - 4 ? REQUEST : PIECE_HEADER;
+}
+
 /* Reads what the state wants; false at the end of what is there (or of the connection). */
 static bool step(Connection *c) {
   ssize_t n;
   if (c->state == DISCARD) n = recv(c->fd, NULL, c->left, MSG_TRUNC);
   else if (c->state == COMPARE) n = recv(c->fd, c->block + c->block_have, c->left, 0);
-  else n = recv(c->fd, c->head + c->have, (c->state == GREETING ? HANDSHAKE : PIECE_HEADER) - c->have, 0);
+  else n = recv(c->fd, c->head + c->have, wanted(c) - c->have, 0);
   if (n < 0 && errno == EAGAIN) return false;
   if (n <= 0) {
     die(c);
@@ -230,6 +263,7 @@ void begin_connection(Connection *c, int fd, int index) {
   snprintf(id, sizeof id, "-LG0001-%05u%07u", (unsigned)index % 100000u, (unsigned)getpid() % 10000000u);
   memcpy(c->out + 48, id, 20);
   c->out_have = HANDSHAKE;
-  c->next_piece = (uint32_t)(random_u64() % plan.piece_count);
+  c->asked = calloc(plan.piece_count + 1, (plan.piece_length + BLOCK - 1) / BLOCK);
+  pick(c);
   flush(c);
 }

@@ -30,6 +30,7 @@ typedef struct {
   uint32_t in_flight;
   uint64_t blocks;
   uint32_t next_piece, next_begin;
+  uint8_t *asked; /* a byte for each block of the torrent: it is in flight */
   uint8_t *out;
   size_t out_have, out_sent;
 } Connection;

@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Network, PieceHasher, PieceStore } from '../ports.ts';
+import type { Slabs } from './batch.ts';
 import type { EngineLimits } from './types.ts';
 
 /** A count of bytes that several owners share. */
@@ -21,6 +22,7 @@ export interface SwarmContext {
   readonly limits: EngineLimits;
   /** Memory that leases under way to peers keep. */
   readonly leased: Account;
+  readonly slabs: Slabs;
   /** Pieces being downloaded, hashed or written. */
   readonly pieceMemory: Account;
   /** Established connections. */

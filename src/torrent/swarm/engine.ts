@@ -1,5 +1,6 @@
 import { BaeError } from '../../lib/errors.ts';
 import { makePeerId } from '../wire/index.ts';
+import { Slabs } from './batch.ts';
 import type { SwarmContext } from './context.ts';
 import { Dialler } from './dialler.ts';
 import { DEFAULT_LIMITS, TICK_MILLISECONDS } from './limits.ts';
@@ -31,6 +32,7 @@ class SwarmEngine implements Engine {
       ...{ store, hasher, network, clock, random, log, version },
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       leased: { bytes: 0 },
+      slabs: new Slabs(),
       pieceMemory: { bytes: 0 },
       connections: { count: 0 },
       listenPort: () => this.#port,

@@ -67,6 +67,8 @@ export const SEND_BUFFER_BYTES = 512 * 1024;
 export const PEER_HELD_BYTES = 1 * MIB;
 /** Blocks next to each other are leased together, up to this many bytes. */
 export const RUN_BYTES = 256 * 1024;
+/** What pins more than so many bytes for each that is sent is copied: a lone block holds a whole segment. */
+export const PINNED_PER_SENT = 4;
 /** A peer that took longer than this for what leases hold is given copies from then on. */
 export const LEASE_MILLISECONDS = 2_000;
 /** Fetched from the remote store for a peer and not yet taken by it. */

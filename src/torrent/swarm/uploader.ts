@@ -2,9 +2,10 @@ import type { Bitfield } from '../../lib/bitfield.ts';
 import type { Info } from '../metainfo/index.ts';
 import type { Connection, Handle, Lease } from '../ports.ts';
 import { BLOCK_BYTES, encodeReject } from '../wire/index.ts';
+import { Batch } from './batch.ts';
 import { type ColdOwner, ColdReads } from './cold-reads.ts';
 import type { SwarmContext } from './context.ts';
-import { type BlockRun, CANCELLED, copyOut, PieceWriter } from './leases.ts';
+import { type BlockRun, CANCELLED } from './leases.ts';
 import * as limits from './limits.ts';
 import { Rate } from './rate.ts';
 import { RequestQueue } from './request-queue.ts';
@@ -30,14 +31,6 @@ export interface UploadPeer {
   close(reason: string): void;
 }
 
-/** Bytes in the hands of the connection, and what they hold. */
-interface Batch {
-  readonly leases: Lease[];
-  heldBytes: number;
-  payloadBytes: number;
-  readonly at: number;
-}
-
 /** Answers one peer's requests: judges and queues them, then hands blocks to its connection, as much as it takes. */
 export class Uploader implements ColdOwner {
   readonly rate = new Rate();
@@ -51,7 +44,6 @@ export class Uploader implements ColdOwner {
   readonly #context: SwarmContext;
   readonly #queue = new RequestQueue();
   readonly #cold: ColdReads;
-  readonly #writer = new PieceWriter();
   /** What the system has and has not taken yet. */
   #batch: Batch | null = null;
   #slow = false;
@@ -112,10 +104,11 @@ export class Uploader implements ColdOwner {
    */
   collect(buffers: Buffer[]): (() => void) | undefined {
     if (this.#closed || this.#batch !== null || (this.#queue.length === 0 && this.#cold.size === 0)) return undefined;
-    const batch: Batch = { leases: [], heldBytes: 0, payloadBytes: 0, at: this.#context.clock.monotonic() };
+    const batch = new Batch(buffers, this.#context.slabs, this.#context.clock.monotonic());
     const room = limits.SEND_BUFFER_BYTES - this.#peer.connection.queuedBytes;
-    this.#collectArrived(batch, buffers, room);
-    this.#collectQueued(batch, buffers, room);
+    this.#collectArrived(batch, room);
+    this.#collectQueued(batch, room);
+    batch.finish();
     if (batch.payloadBytes === 0) {
       // All of what arrived had been cancelled.
       this.#release(batch);
@@ -159,15 +152,15 @@ export class Uploader implements ColdOwner {
     if (this.#peer.fast) this.#peer.send(encodeReject(index, begin, length));
   }
 
-  #collectArrived(batch: Batch, buffers: Buffer[], room: number): void {
+  #collectArrived(batch: Batch, room: number): void {
     while (batch.payloadBytes < room) {
       const arrived = this.#cold.next();
       if (arrived === null) return;
-      this.#give(batch, buffers, arrived.run, arrived.lease);
+      this.#give(batch, arrived.run, arrived.lease);
     }
   }
 
-  #collectQueued(batch: Batch, buffers: Buffer[], room: number): void {
+  #collectQueued(batch: Batch, room: number): void {
     const { info, handle } = this.#source;
     const { store } = this.#context;
     while (this.#queue.length > 0 && batch.payloadBytes < room) {
@@ -180,24 +173,24 @@ export class Uploader implements ColdOwner {
         bytes = this.#queue.bytes;
         lease = store.tryRead(handle, offset, bytes);
       }
-      if (lease !== null) this.#give(batch, buffers, this.#queue.takeRun(bytes), lease);
+      if (lease !== null) this.#give(batch, this.#queue.takeRun(bytes), lease);
       else if (!this.#cold.start(offset, batch.at)) return;
     }
   }
 
-  #give(batch: Batch, buffers: Buffer[], run: BlockRun, given: Lease): void {
+  #give(batch: Batch, run: BlockRun, lease: Lease): void {
     const { leased, limits: set } = this.#context;
+    const { pinnedBytes } = lease;
     const crowded =
-      this.heldBytes + given.pinnedBytes > limits.PEER_HELD_BYTES || leased.bytes + given.pinnedBytes > set.leasedBytes;
-    const lease = this.#slow || crowded ? copyOut(given) : given;
-    batch.payloadBytes += this.#writer.append(buffers, run, lease.views);
-    batch.leases.push(lease);
-    batch.heldBytes += lease.pinnedBytes;
-    this.hold(lease.pinnedBytes);
+      this.heldBytes + pinnedBytes > limits.PEER_HELD_BYTES || leased.bytes + pinnedBytes > set.leasedBytes;
+    const before = batch.heldBytes;
+    if (this.#slow || crowded || pinnedBytes > limits.PINNED_PER_SENT * bytesOf(run)) batch.copy(run, lease);
+    else batch.lend(run, lease);
+    this.hold(batch.heldBytes - before);
   }
 
   #release(batch: Batch): void {
-    for (const lease of batch.leases) lease.release();
+    batch.release();
     this.hold(-batch.heldBytes);
   }
 
@@ -216,4 +209,10 @@ export class Uploader implements ColdOwner {
 function inRange(info: Info, index: number, begin: number, length: number): boolean {
   if (index >= info.pieceCount || length === 0 || length > BLOCK_BYTES) return false;
   return begin + length <= info.pieceLength && index * info.pieceLength + begin + length <= info.totalLength;
+}
+
+function bytesOf(run: BlockRun): number {
+  let bytes = 0;
+  for (let at = 2; at < run.length; at += 3) bytes += run[at] as number;
+  return bytes;
 }
