@@ -144,19 +144,21 @@ export class TorrentSeeder {
   }
 
   async #begin(torrentId: number): Promise<void> {
-    const { database, journal, library, sessions } = this.#deps;
+    const { database, journal, sessions } = this.#deps;
     const { info, ...rest } = await seedRow(database.db, torrentId);
     const announces = await journal.load(torrentId);
     // Still the import's: it hands it over right now.
     if (sessions.get(info.infoHash.toString('hex')) !== null) return;
     const session = sessions.begin({ infoHash: info.infoHash, id: torrentId, info, mode: 'seed', announces, ...rest });
     this.#own(torrentId, session);
-    await library.setTorrentError(torrentId, null);
   }
 
   #own(torrentId: number, session: TorrentSession): void {
     this.#seeds.set(torrentId, session);
-    session.listener = { onError: (error) => void this.#fail(torrentId, error) };
+    session.listener = {
+      onError: (error) => void this.#fail(torrentId, error),
+      onMissing: (pieces) => void this.#say(torrentId, pieces === 0 ? null : missingPieces(pieces)),
+    };
   }
 
   /** Peers feel it before the first wait. */
@@ -173,11 +175,19 @@ export class TorrentSeeder {
   async #fail(torrentId: number, error: unknown): Promise<void> {
     const reason = errorMessage(error);
     this.#deps.log.warn('a torrent is not seeded as it should be', { torrent: torrentId, reason });
-    if (error instanceof BaeError && error.retryable) return;
+    if (!(error instanceof BaeError && error.retryable)) await this.#say(torrentId, reason);
+  }
+
+  async #say(torrentId: number, error: string | null): Promise<void> {
     try {
-      await this.#deps.library.setTorrentError(torrentId, reason);
+      await this.#deps.library.setTorrentError(torrentId, error);
     } catch (failure) {
       this.#deps.log.warn('an error could not be saved', { torrent: torrentId, reason: errorMessage(failure) });
     }
   }
+}
+
+function missingPieces(count: number): string {
+  const what = count === 1 ? '1 piece is not served' : `${count} pieces are not served`;
+  return `${what}, since objects in the store are missing or damaged: restore them, and bae serves them again by itself.`;
 }

@@ -46,6 +46,13 @@ export interface ByteRange {
   readonly length: number;
 }
 
+/** Who must know what became of pieces that `have` told. */
+export interface LossHandler {
+  lost(pieces: readonly number[]): void;
+  /** Never for a torrent that takes pieces: what it lost it fetches. */
+  found(pieces: readonly number[]): void;
+}
+
 export interface ReadOptions {
   /** Aborts the wait, not a fetch that others wait for too. */
   readonly signal?: AbortSignal;
@@ -63,8 +70,8 @@ export interface PieceStore {
   close(handle: Handle): void;
   /** The pieces that can be read, by index; the store's own live set: copy it to keep it. */
   have(handle: Handle): Bitfield;
-  /** Calls when pieces that could be read no longer can; returns the way to stop listening. */
-  onLost(handle: Handle, lost: (pieces: readonly number[]) => void): () => void;
+  /** Calls when pieces can no longer be read, or can be again; returns the way to stop listening. */
+  onLost(handle: Handle, handler: LossHandler): () => void;
   /** The bytes if they are in memory, with no promise; else null. `length` > 0, within the torrent and pieces had. */
   tryRead(handle: Handle, offset: number, length: number): Lease | null;
   tier(handle: Handle, offset: number, length: number): Tier;

@@ -167,6 +167,8 @@ export class TorrentSession {
       changed: (announced) => {
         this.#startedWith = announced.startedWith;
         if (announced.completedSent) this.#completedSent = true;
+        // A seed is one of those it is told of.
+        this.torrent.setOtherSeeds(announced.status().some(({ seeders }) => (seeders ?? 0) > 1));
         this.#options.changed(this);
       },
     });
@@ -180,6 +182,7 @@ export class TorrentSession {
       onMetadata: (rawInfo) => this.listener.onMetadata?.(rawInfo),
       onPiece: (index) => this.listener.onPiece?.(index),
       onWanted: () => this.listener.onWanted?.(),
+      onMissing: (pieces) => this.listener.onMissing?.(pieces),
       onError: (error) => this.listener.onError?.(error),
       onComplete: () => {
         if (!this.#completedSent) this.#announces?.completed();

@@ -15,6 +15,8 @@ export const LOST = 3;
 export interface BundleListener {
   /** Bytes that could be read no longer can. */
   lost(bundle: Bundle, chunkIndex: number): void;
+  /** Bytes that were lost can be read again. */
+  found(bundle: Bundle, chunkIndex: number): void;
 }
 
 /** A run of an unfinished chunk in the spool. */
@@ -126,6 +128,11 @@ export class Bundle {
   /** Tells all listeners that a chunk's bytes are gone. */
   tellLost(index: number): void {
     for (const listener of [...this.listeners]) listener.lost(this, index);
+  }
+
+  /** Tells all listeners that a lost chunk's bytes are back. */
+  tellFound(index: number): void {
+    for (const listener of [...this.listeners]) listener.found(this, index);
   }
 
   /** Resolves at the next change of any chunk's state, or `wake`. */

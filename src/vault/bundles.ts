@@ -26,6 +26,10 @@ export class Bundles {
     return held.bundle;
   }
 
+  isHeld(id: number): boolean {
+    return this.#held.has(id);
+  }
+
   release(id: number): void {
     const held = this.#held.get(id);
     if (held !== undefined && --held.holders === 0) this.#held.delete(id);

@@ -106,12 +106,11 @@ export class Commits {
   /** Waits until every chunk is in the store; `refused` if one can never be. */
   async #allStored(bundle: Bundle, stop: AbortSignal): Promise<void> {
     let lookAgain = true;
-    const listener = {
-      lost: () => {
-        lookAgain = true;
-        bundle.wake();
-      },
+    const look = () => {
+      lookAgain = true;
+      bundle.wake();
     };
+    const listener = { lost: look, found: look };
     const wake = () => bundle.wake();
     bundle.listeners.add(listener);
     stop.addEventListener('abort', wake, { once: true });

@@ -2,8 +2,11 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Album, importAlbum, makeAlbum, type Run, readBytes, Workshop } from '../../test/parts/workshop.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
 import type { Handle } from '../torrent/ports.ts';
+import { STORED } from './bundle.ts';
 import { CHUNK_BYTES } from './chunk/index.ts';
+import { RECHECK_MILLISECONDS } from './recheck.ts';
 import { HEADER_BYTES } from './seal/index.ts';
 
 interface Stored {
@@ -52,7 +55,7 @@ describe('an object in the store', () => {
       if (bad === null) await workshop.objects.delete(first);
       else await workshop.objects.put(first, bad);
       const lost: number[] = [];
-      run.vault.pieces.onLost(handle, (pieces) => lost.push(...pieces));
+      run.vault.pieces.onLost(handle, { lost: (pieces) => lost.push(...pieces), found: () => undefined });
       const kind = bad === null ? 'missing' : 'corrupt';
       // Segment 1 holds what was flipped.
       await expect(readBytes(run.vault, handle, 262_144, 16_384)).rejects.toMatchObject({ kind });
@@ -96,6 +99,58 @@ describe('an object in the store', () => {
   });
 });
 
+/** The system's clock, on which the wait for the next look at lost chunks ends when told. */
+function impatientClock() {
+  const waits = new Set<() => void>();
+  const clock: Clock = {
+    ...systemClock,
+    after(milliseconds, call) {
+      if (milliseconds !== RECHECK_MILLISECONDS) return systemClock.after(milliseconds, call);
+      waits.add(call);
+      return { cancel: () => void waits.delete(call) };
+    },
+  };
+  const passTime = async () => {
+    await expect.poll(() => waits.size, { timeout: 5_000 }).toBe(1);
+    const [wait] = waits;
+    waits.clear();
+    wait?.();
+  };
+  return { clock, passTime };
+}
+
+describe('an object that was lost and is whole again', () => {
+  it('is read again at once after a restart, and within ten minutes without one', async () => {
+    for (const restart of [true, false]) {
+      const { workshop, run, album, handle, objects } = await stored(0);
+      const { clock, passTime } = impatientClock();
+      workshop.clock = clock;
+      const [name] = objects as [string, string];
+      const object = await workshop.objects.get(name);
+      await workshop.objects.delete(name);
+      await expect(readBytes(run.vault, handle, 0, 100)).rejects.toMatchObject({ kind: 'missing' });
+      await run.close();
+
+      let again = await workshop.start();
+      let reopened = await again.vault.pieces.open(album.torrent);
+      await passTime();
+      expect(again.vault.pieces.have(reopened).count).toBe(4);
+      await workshop.objects.put(name, object);
+      if (restart) {
+        await again.close();
+        again = await workshop.start();
+        reopened = await again.vault.pieces.open(album.torrent);
+      } else await passTime();
+      const { have } = again.vault.pieces;
+      await expect.poll(() => have(reopened).full, { timeout: 5_000 }).toBe(true);
+      expect((await readBytes(again.vault, reopened, 0, album.bytes.length)).equals(album.bytes)).toBe(true);
+      const states = await again.database.db.selectFrom('chunks').select('state').execute();
+      expect(states.map(({ state }) => state)).toEqual([STORED, STORED]);
+      await again.close();
+    }
+  });
+});
+
 describe('a cached chunk', () => {
   it('that is rotten is dropped and fetched again', async () => {
     const { workshop, run, album, handle } = await stored(16 * CHUNK_BYTES);
@@ -127,7 +182,7 @@ describe('a spooled chunk', () => {
     for (let index = 0; index < 8; index++) await run.vault.pieces.writePiece(handle, index, album.piece(index));
     await run.vault.flush(album.torrent.id);
     const lost: number[] = [];
-    run.vault.pieces.onLost(handle, (pieces) => lost.push(...pieces));
+    run.vault.pieces.onLost(handle, { lost: (pieces) => lost.push(...pieces), found: () => undefined });
     const path = join(workshop.folder, 'data', 'spool', String(bundle), '1');
     await writeFile(path, (await readFile(path)).fill(9, 2_000, 3_000));
     takeBack();

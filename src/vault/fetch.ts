@@ -3,7 +3,7 @@ import type { Log } from '../lib/log.ts';
 import { Budget } from './budget.ts';
 import type { Bundle } from './bundle.ts';
 import type { DiskCache } from './cache/index.ts';
-import { CHUNK_OBJECT_BYTES, chunkName, type Sealer, segmentRange } from './seal/index.ts';
+import { CHUNK_OBJECT_BYTES, chunkName, SEGMENTS_PER_CHUNK, type Sealer, segmentRange } from './seal/index.ts';
 import type { ObjectStore } from './store/index.ts';
 
 /** Bytes on their way from the store, or from it to the cache, at a time. */
@@ -37,6 +37,11 @@ export class Fetcher {
       this.fetchedBytes += sealed.length;
       return this.#open(bundle, chunk, first, sealed);
     });
+  }
+
+  /** Resolves when the chunk's object is there and every segment of it opens; else rejects as reading it does. */
+  async check(bundle: Bundle, chunk: number): Promise<void> {
+    await this.#whole(bundle, chunk, 0, SEGMENTS_PER_CHUNK);
   }
 
   /** Fetches a stored chunk into the cache; false when the cache has no room for it. */

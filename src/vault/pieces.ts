@@ -1,5 +1,14 @@
 import { BaeError } from '../lib/errors.ts';
-import type { ByteRange, Handle, Lease, PieceStore, ReadOptions, StoredTorrent, Tier } from '../torrent/ports.ts';
+import type {
+  ByteRange,
+  Handle,
+  Lease,
+  LossHandler,
+  PieceStore,
+  ReadOptions,
+  StoredTorrent,
+  Tier,
+} from '../torrent/ports.ts';
 import type { Bundle } from './bundle.ts';
 import type { RamCache, Segment } from './cache/index.ts';
 import { CHUNK_BYTES, type ChunkSpan, pieceLengthAt, type Span } from './chunk/index.ts';
@@ -57,10 +66,10 @@ export class Pieces implements PieceStore {
     return view(handle).have;
   }
 
-  onLost(handle: Handle, lost: (pieces: readonly number[]) => void): () => void {
-    const { lostListeners } = view(handle);
-    lostListeners.add(lost);
-    return () => lostListeners.delete(lost);
+  onLost(handle: Handle, handler: LossHandler): () => void {
+    const { lossHandlers } = view(handle);
+    lossHandlers.add(handler);
+    return () => lossHandlers.delete(handler);
   }
 
   tryRead(handle: Handle, offset: number, length: number): Lease | null {

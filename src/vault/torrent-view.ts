@@ -1,5 +1,5 @@
 import { Bitfield } from '../lib/bitfield.ts';
-import type { Handle, StoredTorrent } from '../torrent/ports.ts';
+import type { Handle, LossHandler, StoredTorrent } from '../torrent/ports.ts';
 import { type Bundle, type BundleListener, SPOOLED, STORED } from './bundle.ts';
 import { CHUNK_BYTES, type PieceMap, pieceCount, type Span } from './chunk/index.ts';
 import type { OpenChunks } from './open-chunks.ts';
@@ -11,7 +11,7 @@ export class TorrentView implements Handle, BundleListener {
   readonly map: PieceMap;
   readonly bundles: ReadonlyMap<number, Bundle>;
   readonly have: Bitfield;
-  readonly lostListeners = new Set<(pieces: readonly number[]) => void>();
+  readonly lossHandlers = new Set<LossHandler>();
   /** Pieces being taken in, by index. */
   readonly writes = new Map<number, Promise<void>>();
   /** How often it is open. */
@@ -58,22 +58,28 @@ export class TorrentView implements Handle, BundleListener {
     return filled.covers(span.chunkOffset, span.chunkOffset + span.length);
   }
 
-  /** The listener's part: looks again at the pieces of a chunk. */
+  // The listener's part: looks again at the pieces of a chunk.
+
   lost(bundle: Bundle, chunkIndex: number): void {
-    const gone: number[] = [];
-    for (const { first, end } of this.map.piecesOfChunk(bundle.id, chunkIndex, this.torrent.pieceLength)) {
-      for (let piece = first; piece < end; piece++) {
-        if (!this.have.has(piece) || this.#isWhole(piece)) continue;
-        this.have.delete(piece);
-        gone.push(piece);
-      }
-    }
-    if (gone.length === 0) return;
-    for (const listener of [...this.lostListeners]) listener(gone);
+    const gone = this.#piecesOf(bundle, chunkIndex).filter((piece) => this.have.has(piece) && !this.#isWhole(piece));
+    for (const piece of gone) this.have.delete(piece);
+    if (gone.length > 0) for (const handler of [...this.lossHandlers]) handler.lost(gone);
+  }
+
+  found(bundle: Bundle, chunkIndex: number): void {
+    const back = this.#piecesOf(bundle, chunkIndex).filter((piece) => !this.have.has(piece) && this.#isWhole(piece));
+    for (const piece of back) this.have.add(piece);
+    if (back.length > 0) for (const handler of [...this.lossHandlers]) handler.found(back);
   }
 
   close(): void {
     for (const bundle of this.bundles.values()) bundle.listeners.delete(this);
+  }
+
+  #piecesOf(bundle: Bundle, chunkIndex: number): number[] {
+    return this.map
+      .piecesOfChunk(bundle.id, chunkIndex, this.torrent.pieceLength)
+      .flatMap(({ first, end }) => Array.from({ length: end - first }, (_, at) => first + at));
   }
 
   #fillHave(): void {

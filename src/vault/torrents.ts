@@ -16,13 +16,16 @@ export class Torrents {
   readonly #database: Database;
   readonly #bundles: Bundles;
   readonly #open: OpenChunks;
+  readonly #opened: (bundle: Bundle) => void;
   readonly #views = new Map<number, Promise<TorrentView>>();
   readonly #live = new Set<TorrentView>();
 
-  constructor(database: Database, bundles: Bundles, open: OpenChunks) {
+  /** `opened` is called with each bundle of a torrent that was opened. */
+  constructor(database: Database, bundles: Bundles, open: OpenChunks, opened: (bundle: Bundle) => void) {
     this.#database = database;
     this.#bundles = bundles;
     this.#open = open;
+    this.#opened = opened;
   }
 
   /** Opens a torrent whose piece map is saved; `not-found` else, `bad-input` if its map has another length. */
@@ -92,6 +95,7 @@ export class Torrents {
     const view = new TorrentView(torrent, map, bundles, this.#open, () => this.#unitsEach());
     if (view.isWriting) this.#open.allowPieces(torrent.pieceLength);
     this.#live.add(view);
+    for (const bundle of bundles.values()) this.#opened(bundle);
     return view;
   }
 

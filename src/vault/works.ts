@@ -15,6 +15,7 @@ import { Patience } from './patience.ts';
 import { Pieces } from './pieces.ts';
 import { Pins } from './pins.ts';
 import { ReadAhead } from './read-ahead.ts';
+import { Recheck } from './recheck.ts';
 import { CHUNK_OBJECT_BYTES, type LibraryKeys } from './seal/index.ts';
 import { Sealing } from './sealing.ts';
 import { Segments } from './segments.ts';
@@ -79,8 +80,9 @@ export async function assemble(options: WorksOptions): Promise<Works> {
   });
   const open = new OpenChunks({ parts, clock, log, completed: (chunk) => sealing.add(chunk) });
   sealing.onRoom(() => open.makeRoom());
-  const torrents = new Torrents(database, bundles, open);
   const fetcher = new Fetcher({ store, cache, sealer, log, libraryId });
+  const recheck = new Recheck({ bundles, fetcher, journal, clock, log, stop });
+  const torrents = new Torrents(database, bundles, open, (bundle) => recheck.look(bundle));
   const segments = new Segments({ spool, cache, ram, sealer, fetcher, journal, log, libraryId });
   const readAhead = new ReadAhead(segments, clock);
   const pins = new Pins({ database, bundles, cache, fetcher, segments, torrents, patience, log, stop });

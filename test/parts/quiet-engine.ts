@@ -86,6 +86,10 @@ export class QuietTorrent implements Torrent {
     throw new Error('a quiet torrent downloads nothing');
   }
 
+  setOtherSeeds(): void {
+    // Nobody to steer.
+  }
+
   setMode(): void {
     throw new Error('a quiet torrent downloads nothing');
   }
@@ -105,6 +109,7 @@ export class QuietEngine implements Engine {
     if (this.added.has(infoHash)) throw new BaeError('refused', 'this torrent is there already');
     const torrent = new QuietTorrent(spec);
     this.added.set(infoHash, torrent);
+    queueMicrotask(() => torrent.listener.onMissing?.(0));
     return torrent;
   }
 

@@ -135,6 +135,10 @@ export class ScriptedTorrent implements Torrent {
     throw new Error('nobody pauses an import');
   }
 
+  setOtherSeeds(): void {
+    // Its peers ask for nothing.
+  }
+
   setMode(mode: 'download' | 'seed'): void {
     this.#mode = mode;
   }

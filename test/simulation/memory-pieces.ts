@@ -2,7 +2,15 @@
 import { Bitfield } from '../../src/lib/bitfield.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { BaeError } from '../../src/lib/errors.ts';
-import type { ByteRange, Handle, Lease, PieceStore, StoredTorrent, Tier } from '../../src/torrent/ports.ts';
+import type {
+  ByteRange,
+  Handle,
+  Lease,
+  LossHandler,
+  PieceStore,
+  StoredTorrent,
+  Tier,
+} from '../../src/torrent/ports.ts';
 
 const SEGMENT_BYTES = 262_144;
 
@@ -25,7 +33,7 @@ export class MemoryPieces implements PieceStore {
   readonly #options: MemoryOptions;
   readonly #warm = new Set<number>();
   readonly #roomCalls = new Set<() => void>();
-  readonly #lostCalls = new Set<(pieces: readonly number[]) => void>();
+  readonly #lossHandlers = new Set<LossHandler>();
   #bytes: Buffer = Buffer.alloc(0);
   #have = new Bitfield(0);
   #torrent: StoredTorrent | null = null;
@@ -70,15 +78,21 @@ export class MemoryPieces implements PieceStore {
     return this.#have;
   }
 
-  onLost(_handle: Handle, lost: (pieces: readonly number[]) => void): () => void {
-    this.#lostCalls.add(lost);
-    return () => this.#lostCalls.delete(lost);
+  onLost(_handle: Handle, handler: LossHandler): () => void {
+    this.#lossHandlers.add(handler);
+    return () => this.#lossHandlers.delete(handler);
+  }
+
+  /** Has lost pieces again. */
+  find(pieces: readonly number[]): void {
+    for (const index of pieces) this.#have.add(index);
+    for (const handler of this.#lossHandlers) handler.found(pieces);
   }
 
   /** Forgets pieces, as a store does whose objects are gone. */
   lose(pieces: readonly number[]): void {
     for (const index of pieces) this.#have.delete(index);
-    for (const lost of this.#lostCalls) lost(pieces);
+    for (const handler of this.#lossHandlers) handler.lost(pieces);
   }
 
   tryRead(handle: Handle, offset: number, length: number): Lease | null {

@@ -52,7 +52,7 @@ export interface Node {
   readonly engine: Engine;
   readonly store: MemoryPieces;
   readonly torrent: Torrent;
-  /** What its listener was told, in order: `piece 3`, `wanted`, `complete`, `metadata`, `error …`. */
+  /** What its listener was told, in order: `piece 3`, `wanted`, `complete`, `metadata`, `missing 0`, `error …`. */
   readonly told: string[];
 }
 
@@ -102,6 +102,7 @@ export class Simulation {
         onPiece: (index) => told.push(`piece ${index}`),
         onWanted: () => told.push('wanted'),
         onComplete: () => told.push('complete'),
+        onMissing: (pieces) => told.push(`missing ${pieces}`),
         onError: (error) => told.push(`error ${error.message}`),
       },
       ...options.spec,

@@ -132,6 +132,15 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
     }
   }
 
+  /** Lost pieces can be served again. */
+  found(pieces: readonly number[]): void {
+    const haves = Buffer.concat(pieces.map((index) => wire.encodeHave(index)));
+    for (const session of [...this.sessions]) {
+      session.send(haves);
+      session.sayExtensions();
+    }
+  }
+
   /** Once a second, while there are sessions or addresses to dial. */
   tick(now: number, milliseconds: number): void {
     this.uploaded.tick(milliseconds);

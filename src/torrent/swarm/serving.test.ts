@@ -201,6 +201,37 @@ describe('blocks that are not in memory', () => {
     expect(setup.seed.torrent.left).toBe(256 * 1024);
     await setup.simulation.end();
   });
+
+  it('that are lost and found again are offered and served again, and the owner is told of both', async () => {
+    const setup = await setUp();
+    const peer = await interested(setup);
+    setup.seed.store.lose([3, 7]);
+    peer.send(request(3, 0));
+    await setup.simulation.clock.run(100);
+    expect([peer.count('reject'), peer.count('piece')]).toEqual([1, 0]);
+    setup.seed.store.find([3, 7]);
+    await setup.simulation.clock.run(100);
+    expect(peer.got.filter(({ type }) => type === 'have')).toEqual([
+      { type: 'have', index: 3 },
+      { type: 'have', index: 7 },
+    ]);
+    peer.send(request(3, 0));
+    await setup.simulation.clock.run(1_000);
+    expect([peer.count('reject'), peer.count('piece')]).toEqual([1, 1]);
+    expect(setup.seed.told).toEqual(['missing 0', 'missing 2', 'missing 0']);
+    await setup.simulation.end();
+  });
+
+  it('and are at hand are suggested only where others have all pieces too', async () => {
+    const setup = await setUp();
+    const peer = await interested(setup);
+    await setup.simulation.clock.run(2 * limits.CHOKE_MILLISECONDS);
+    expect(peer.count('suggest')).toBe(0);
+    setup.seed.torrent.setOtherSeeds(true);
+    await setup.simulation.clock.run(2 * limits.CHOKE_MILLISECONDS);
+    expect(peer.count('suggest')).toBeGreaterThan(0);
+    await setup.simulation.end();
+  });
 });
 
 describe('metadata', () => {

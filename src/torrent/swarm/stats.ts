@@ -2,6 +2,7 @@ import type { Bitfield } from '../../lib/bitfield.ts';
 import type { Info } from '../metainfo/index.ts';
 import type { ByteRange } from '../ports.ts';
 import { clientName } from '../wire/index.ts';
+import type { TorrentLoop } from './loop.ts';
 import type { PeerSession } from './session.ts';
 import type { PeerStats } from './types.ts';
 
@@ -20,8 +21,24 @@ export function hasRange(info: Info, have: Bitfield, { offset, length }: ByteRan
   return true;
 }
 
+/** What goes on between a torrent and its peers now. */
+export function loopStats(loop: TorrentLoop) {
+  const peerList = [...loop.sessions].map(peerStats);
+  let requestsInFlight = 0;
+  for (const session of loop.sessions) requestsInFlight += session.requests.inFlight.size;
+  return {
+    wastedBytes: loop.wastedBytes,
+    peers: peerList.length,
+    peerList,
+    uploadBytesPerSecond: loop.uploaded.bytesPerSecond,
+    downloadBytesPerSecond: loop.downloaded.bytesPerSecond,
+    requestsInFlight,
+    waiting: loop.downloader?.waiting ?? null,
+  };
+}
+
 /** One peer for people. */
-export function peerStats(session: PeerSession): PeerStats {
+function peerStats(session: PeerSession): PeerStats {
   const { uploader, requests, connection } = session;
   return {
     host: connection.remoteAddress,

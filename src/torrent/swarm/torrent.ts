@@ -1,4 +1,4 @@
-import { BaeError, errorMessage } from '../../lib/errors.ts';
+import { BaeError } from '../../lib/errors.ts';
 import type { HostPort, Info } from '../metainfo/index.ts';
 import type { ByteRange, Connection, Handle } from '../ports.ts';
 import type { SwarmContext } from './context.ts';
@@ -6,8 +6,9 @@ import { Counters } from './counters.ts';
 import type { DialingTorrent } from './dialler.ts';
 import { WRITE_RETRY_MILLISECONDS } from './limits.ts';
 import { TorrentLoop } from './loop.ts';
+import { OwnerVoice } from './owner-voice.ts';
 import type { KnownPeer } from './peer-book.ts';
-import { hadBytes, hasRange, peerStats } from './stats.ts';
+import { hadBytes, hasRange, loopStats } from './stats.ts';
 import type {
   PeerSource,
   Priorities,
@@ -35,14 +36,13 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
   readonly infoHash: Buffer;
   readonly peerId: Buffer;
   readonly isPrivate: boolean;
-  listener: TorrentListener;
   info: Info | null;
   id: number | null;
   handle: Handle | null = null;
-  suggesting = false;
   readonly loop: TorrentLoop;
   readonly #context: SwarmContext;
   readonly #home: TorrentHome;
+  readonly #owner: OwnerVoice;
   readonly #counters: Counters;
   #mode: TorrentSpec['mode'];
   #seeding: boolean;
@@ -52,7 +52,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
   #opening: Promise<void> | null = null;
   #openAgainAt: number | null = null;
   #failed = false;
-  #forgetLost: () => void = () => undefined;
+  #forgetStore: () => void = () => undefined;
   #lastProgressAt: number;
 
   constructor(spec: TorrentSpec, peerId: Buffer, context: SwarmContext, home: TorrentHome) {
@@ -63,7 +63,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     this.info = spec.info;
     this.id = spec.id;
     this.isPrivate = spec.info?.isPrivate ?? spec.isPrivate ?? false;
-    this.listener = spec.listener ?? {};
+    this.#owner = new OwnerVoice(spec.listener ?? {}, context.log);
     this.#mode = spec.mode;
     this.#seeding = spec.seeding ?? true;
     this.#priorities = spec.priorities ?? ALL_NORMAL;
@@ -71,9 +71,9 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     this.loop = new TorrentLoop(context, this, spec.info?.rawInfo ?? null, {
       onRawInfo: (rawInfo) => this.#rawInfo(rawInfo),
       onVerified: (index) => this.#verified(index),
-      onWanted: () => this.#tell((listener) => listener.onWanted?.()),
-      onComplete: () => this.#tell((listener) => listener.onComplete?.()),
-      onWriteFailed: (error) => this.#tellError(error),
+      onWanted: () => this.#owner.tell((listener) => listener.onWanted?.()),
+      onComplete: () => this.#owner.tell((listener) => listener.onComplete?.()),
+      onWriteFailed: (error) => this.#owner.error(error),
     });
     this.#counters = new Counters(spec, this.loop.uploaded, this.loop.downloaded);
   }
@@ -82,6 +82,14 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
   start(): void {
     this.#open();
     this.#letIn();
+  }
+
+  get listener(): TorrentListener {
+    return this.#owner.listener;
+  }
+
+  set listener(listener: TorrentListener) {
+    this.#owner.listener = listener;
   }
 
   get state(): TorrentState {
@@ -131,7 +139,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     } else {
       this.loop.isOpen = false;
       this.loop.members.closeAll('seeding is off');
-      this.#background(this.loop.stopDownload());
+      this.#owner.behind(this.loop.stopDownload());
     }
   }
 
@@ -143,29 +151,23 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     if (!on) downloader.fillStarved();
   }
 
+  setOtherSeeds(known: boolean): void {
+    this.loop.suggesting = known;
+  }
+
   setMode(mode: 'download' | 'seed'): void {
     this.#mode = mode;
     if (mode === 'download') this.#download();
-    else this.#background(this.loop.stopDownload());
+    else this.#owner.behind(this.loop.stopDownload());
   }
 
   stats(): TorrentStats {
-    const { loop } = this;
-    const peerList = [...loop.sessions].map(peerStats);
-    let requestsInFlight = 0;
-    for (const session of loop.sessions) requestsInFlight += session.requests.inFlight.size;
     return {
       state: this.state,
       ...this.#counters.now,
-      wastedBytes: loop.wastedBytes,
-      peers: peerList.length,
-      peerList,
+      ...loopStats(this.loop),
       progress: this.info === null ? 0 : this.#hadBytes() / this.info.totalLength,
-      uploadBytesPerSecond: loop.uploaded.bytesPerSecond,
-      downloadBytesPerSecond: loop.downloaded.bytesPerSecond,
-      requestsInFlight,
       lastProgressAt: this.#lastProgressAt,
-      waiting: loop.downloader?.waiting ?? null,
     };
   }
 
@@ -178,7 +180,6 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
   /** Once a second, while it is active. */
   tick(now: number, milliseconds: number): void {
     if (this.#openAgainAt !== null && now >= this.#openAgainAt) this.#open();
-    this.loop.suggesting = this.suggesting;
     this.loop.tick(now, milliseconds);
     this.#tellCounters(now);
     if (this.loop.isOpen && this.loop.members.book.size > 0) this.#home.wake();
@@ -209,7 +210,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     await this.loop.stopDownload();
     await this.#opening;
     this.#tellCounters(Number.POSITIVE_INFINITY);
-    this.#forgetLost();
+    this.#forgetStore();
     if (this.handle !== null) this.#context.store.close(this.handle);
   }
 
@@ -226,7 +227,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
         const again = error instanceof BaeError && error.retryable;
         if (again) this.#home.wake();
         if (again) this.#openAgainAt = this.#context.clock.monotonic() + WRITE_RETRY_MILLISECONDS;
-        this.#tellError(error);
+        this.#owner.error(error);
       },
     );
   }
@@ -236,14 +237,22 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     this.#failed = false;
     if (this.#removed) return;
     const { store } = this.#context;
-    this.#forgetLost = store.onLost(handle, (pieces) => {
-      this.loop.lost(pieces);
-      this.#download();
+    this.#forgetStore = store.onLost(handle, {
+      lost: (pieces) => {
+        this.loop.lost(pieces);
+        this.#download();
+        this.#tellMissing();
+      },
+      found: (pieces) => {
+        this.loop.found(pieces);
+        this.#tellMissing();
+      },
     });
     const uploaded = (bytes: number) => this.loop.uploaded.add(bytes);
     this.loop.provide({ info, handle, have: store.have(handle), uploaded });
     this.#download();
     this.#letIn();
+    this.#tellMissing();
   }
 
   /** Peers may come: for a torrent that can be served, or whose metadata are wanted. */
@@ -267,34 +276,22 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
 
   #rawInfo(rawInfo: Buffer): void {
     this.#lastProgressAt = this.#context.clock.now();
-    this.#tell((listener) => listener.onMetadata?.(rawInfo));
+    this.#owner.tell((listener) => listener.onMetadata?.(rawInfo));
   }
 
   #verified(index: number): void {
     this.#lastProgressAt = this.#context.clock.now();
-    this.#tell((listener) => listener.onPiece?.(index));
+    this.#owner.tell((listener) => listener.onPiece?.(index));
+  }
+
+  #tellMissing(): void {
+    const have = this.loop.source?.have;
+    if (have !== undefined && this.#mode === 'seed')
+      this.#owner.tell((listener) => listener.onMissing?.(have.length - have.count));
   }
 
   #tellCounters(now: number): void {
     const due = this.#counters.due(now);
-    if (due !== null) this.#tell((listener) => listener.onCounters?.(due));
-  }
-
-  #tellError(error: unknown): void {
-    const told = error instanceof Error ? error : new Error(errorMessage(error));
-    this.#tell((listener) => listener.onError?.(told));
-  }
-
-  /** A fault of the listener is its own: peers are served all the same. */
-  #tell(call: (listener: TorrentListener) => void): void {
-    try {
-      call(this.listener);
-    } catch (error) {
-      this.#context.log.error('a torrent listener failed', { error: errorMessage(error) });
-    }
-  }
-
-  #background(work: Promise<void>): void {
-    work.catch((error: unknown) => this.#tellError(error));
+    if (due !== null) this.#owner.tell((listener) => listener.onCounters?.(due));
   }
 }

@@ -105,6 +105,8 @@ export interface TorrentListener {
   onWanted?(): void;
   /** The last missing piece was downloaded now: not called for a torrent that is complete from the start. */
   onComplete?(): void;
+  /** How many pieces a seed cannot serve: when the store has been opened, and when it lost some or found them again. */
+  onMissing?(pieces: number): void;
   /** Something failed that a person should know; the torrent goes on by itself if `error.retryable`. */
   onError?(error: Error): void;
   /** Payload counters grew; at most every 5 s and once at the end. */
@@ -146,6 +148,8 @@ export interface Torrent {
   setSeeding(on: boolean): void;
   /** Stops requesting (true) and goes on (false); what peers ask for is served all the same. */
   pause(on: boolean): void;
+  /** Whether others have all pieces too: only then are peers steered to what is at hand (BEP 6), since rare pieces must spread. */
+  setOtherSeeds(known: boolean): void;
   /** From downloading to only seeding and back. */
   setMode(mode: 'download' | 'seed'): void;
   /** Bytes of missing pieces (a tracker's `left`); without metadata 16,384, since it is not 0. */
