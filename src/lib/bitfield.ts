@@ -53,6 +53,11 @@ export class Bitfield {
     return this;
   }
 
+  /** What is in the set, ascending. */
+  *indices(): Generator<number> {
+    for (let index = 0; index < this.length; index++) if (this.has(index)) yield index;
+  }
+
   clone(): Bitfield {
     return new Bitfield(this.length, this.bytes);
   }

@@ -1,8 +1,9 @@
 // Child processes of tests: logged to a file, stopped by process id, none left behind.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -97,20 +98,26 @@ export async function waitFor<T>(
   }
 }
 
+/** Below the ports that the system takes for outgoing connections, so that none of those takes a port over a restart. */
+const FIRST_PORT = 10_240;
+const END_PORT = 32_000;
+
 /** `count` TCP ports of `address` that were free a moment ago. */
 export async function freePorts(count: number, address = '127.0.0.1'): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(0, address, resolve);
+  const servers = new Map<number, Server>();
+  while (servers.size < count) {
+    const port = randomInt(FIRST_PORT, END_PORT);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+      );
+      server.listen(port, address, () => resolve(true));
     });
-    const bound = server.address();
-    if (bound !== null && typeof bound === 'object') ports.push(bound.port);
+    if (free) servers.set(port, server);
   }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  await Promise.all([...servers.values()].map((server) => new Promise((resolve) => server.close(resolve))));
+  return [...servers.keys()];
 }
 
 /** A fresh folder under the system's temporary folder, and how to remove it. */

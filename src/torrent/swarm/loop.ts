@@ -4,6 +4,8 @@ import * as wire from '../wire/index.ts';
 import { Choker } from './choker.ts';
 import type { SwarmContext } from './context.ts';
 import { Downloader, type DownloadOwner } from './downloader.ts';
+import { takeBack } from './extensions.ts';
+import { haveMessages } from './hello.ts';
 import { CHOKE_MILLISECONDS } from './limits.ts';
 import { Members, type MembersOwner } from './members.ts';
 import { MetadataExchange, type MetadataOwner } from './metadata.ts';
@@ -76,13 +78,10 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
   provide(source: UploadSource): void {
     this.source = source;
     this.#metadata.provide(source.info.rawInfo);
+    const haves = haveMessages(source.have.indices());
     for (const session of [...this.sessions]) {
       session.provide(source);
-      const haves: Buffer[] = [];
-      for (let index = 0; index < source.info.pieceCount; index++) {
-        if (source.have.has(index)) haves.push(wire.encodeHave(index));
-      }
-      if (haves.length > 0) session.send(Buffer.concat(haves));
+      if (haves.length > 0) session.send(haves);
       session.sayExtensions();
       this.onInterest(session);
     }
@@ -126,19 +125,17 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
     const now = this.context.clock.monotonic();
     for (const index of pieces) this.downloader?.picker.lost(index, now);
     const gone = new Set(pieces);
-    for (const session of this.sessions) {
+    for (const session of [...this.sessions]) {
       session.uploader?.cancelAll((index) => !gone.has(index));
-      this.#updateInterest(session);
+      takeBack(session, pieces);
+      if (!session.isClosed) this.#updateInterest(session);
     }
   }
 
   /** Lost pieces can be served again. */
   found(pieces: readonly number[]): void {
-    const haves = Buffer.concat(pieces.map((index) => wire.encodeHave(index)));
-    for (const session of [...this.sessions]) {
-      session.send(haves);
-      session.sayExtensions();
-    }
+    const haves = haveMessages(pieces);
+    for (const session of [...this.sessions]) session.send(haves);
   }
 
   /** Once a second, while there are sessions or addresses to dial. */
@@ -209,6 +206,11 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
         session.requests.starved = true;
       }
     } else if (session.pieces.full) this.#closeIfUseless(session);
+  }
+
+  onDontHave(session: PeerSession, index: number): void {
+    this.downloader?.picker.dropHave(index);
+    this.#updateInterest(session);
   }
 
   onChoked(session: PeerSession): void {

@@ -93,6 +93,11 @@ export class PiecePicker {
     this.#setAvailability(index, 1);
   }
 
+  /** A peer lost one. */
+  dropHave(index: number): void {
+    this.#setAvailability(index, -1);
+  }
+
   /** Whether a peer has a piece that is wanted and not there. */
   wants(pieces: Bitfield): boolean {
     const theirs = pieces.bytes;

@@ -6,6 +6,7 @@ import type { VirtualConnection } from '../../../test/simulation/virtual-network
 import type { Message } from '../wire/index.ts';
 import {
   ALLOWED_FAST_COUNT,
+  decodeDontHave,
   decodeExtensionHandshake,
   decodeMetadataMessage,
   encodeMetadataRequest,
@@ -192,6 +193,7 @@ describe('blocks that are not in memory', () => {
   it('that are lost are rejected', async () => {
     const setup = await setUp({ uploadBytesPerSecond: 50_000 });
     const peer = await interested(setup);
+    peer.send({ type: 'extended', id: 0, payload: Buffer.from('d1:md11:lt_donthavei9eee') });
     peer.send(...Array.from({ length: 64 }, (_, block) => request(block >> 4, (block & 15) * BLOCK)));
     await setup.simulation.clock.run(100);
     setup.seed.store.lose([3]);
@@ -202,13 +204,19 @@ describe('blocks that are not in memory', () => {
     await setup.simulation.end();
   });
 
-  it('that are lost and found again are offered and served again, and the owner is told of both', async () => {
+  it('that are lost and found again are taken back, offered and served again, and the owner is told of both', async () => {
     const setup = await setUp();
     const peer = await interested(setup);
+    peer.send({ type: 'extended', id: 0, payload: Buffer.from('d1:md11:lt_donthavei9eee') });
+    await setup.simulation.clock.run(100);
     setup.seed.store.lose([3, 7]);
     peer.send(request(3, 0));
     await setup.simulation.clock.run(100);
     expect([peer.count('reject'), peer.count('piece')]).toEqual([1, 0]);
+    const takenBack = peer.got.flatMap((message) =>
+      message.type === 'extended' && message.id === 9 ? [decodeDontHave(message.payload, 16)] : [],
+    );
+    expect(takenBack).toEqual([3, 7]);
     setup.seed.store.find([3, 7]);
     await setup.simulation.clock.run(100);
     expect(peer.got.filter(({ type }) => type === 'have')).toEqual([
@@ -219,6 +227,18 @@ describe('blocks that are not in memory', () => {
     await setup.simulation.clock.run(1_000);
     expect([peer.count('reject'), peer.count('piece')]).toEqual([1, 1]);
     expect(setup.seed.told).toEqual(['missing 0', 'missing 2', 'missing 0']);
+    await setup.simulation.end();
+  });
+
+  it('that are lost end the connection of a peer that cannot be told (BEP 54)', async () => {
+    const setup = await setUp();
+    const peer = await interested(setup);
+    setup.seed.store.lose([3]);
+    await setup.simulation.clock.run(100);
+    expect(peer.closed).toBe(true);
+    const again = await setup.dial();
+    const list = again.got.find((message) => message.type === 'bitfield');
+    expect(list?.type === 'bitfield' && list.bytes.toString('hex')).toBe('efff');
     await setup.simulation.end();
   });
 

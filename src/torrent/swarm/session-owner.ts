@@ -14,6 +14,7 @@ export interface SessionOwner {
   readonly source: UploadSource | null;
   onPieces(session: PeerSession): void;
   onHave(session: PeerSession, index: number): void;
+  onDontHave(session: PeerSession, index: number): void;
   onChoked(session: PeerSession): void;
   onUnchoked(session: PeerSession): void;
   onInterest(session: PeerSession): void;

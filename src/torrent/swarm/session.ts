@@ -1,6 +1,7 @@
 import type { Connection, ConnectionHandlers } from '../ports.ts';
 import * as wire from '../wire/index.ts';
-import { extensionsMessage, METADATA_EXTENSION, piecesMessage } from './hello.ts';
+import { extensionsMessage, receiveExtended } from './extensions.ts';
+import { piecesMessage } from './hello.ts';
 import { IDLE_MILLISECONDS, KEEP_ALIVE_MILLISECONDS, SEND_BUFFER_BYTES } from './limits.ts';
 import type { KnownPeer } from './peer-book.ts';
 import { PeerPieces } from './peer-pieces.ts';
@@ -252,15 +253,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   }
 
   onExtended(id: number, payload: Buffer): void {
-    if (id === wire.EXTENSION_HANDSHAKE_ID) {
-      this.extensions = wire.decodeExtensionHandshake(payload);
-      this.uploadOnly = this.extensions.uploadOnly ?? this.uploadOnly;
-      this.requests.setPeerQueue(this.extensions.requestQueue);
-      this.#owner.onExtensions(this);
-    } else if (id === METADATA_EXTENSION && !this.#owner.isPrivate) {
-      const message = wire.decodeMetadataMessage(payload);
-      if (message !== null) this.#owner.onMetadata(this, message);
-    }
+    receiveExtended(this, this.#owner, id, payload);
   }
 
   #setInterested(interested: boolean): void {

@@ -7,6 +7,7 @@ export {
 } from './addresses.ts';
 export { ALLOWED_FAST_COUNT, allowedFastSet } from './allowed-fast.ts';
 export { type DecoderOptions, MessageDecoder } from './decoder.ts';
+export { decodeDontHave, encodeDontHave } from './dont-have.ts';
 export * from './encoder.ts';
 export {
   decodeExtensionHandshake,
