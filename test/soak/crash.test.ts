@@ -10,8 +10,8 @@ const MIB = 1024 * 1024;
 const CUTS = 25;
 const CONTENT_BYTES = 64 * MIB;
 const BYTES_PER_SECOND = 16 * MIB;
-/** What was received and not yet synced when the power went. */
-const LOST_BYTES = 8 * MIB;
+/** Requests in flight (16 MiB, see test/system/kill.test.ts), open chunks, and what was not yet synced when the power went. */
+const LOST_BYTES = 24 * MIB;
 
 showLogsOnFailure();
 

@@ -6,8 +6,8 @@ import { temporaryFolder } from '../parts/process.ts';
 
 const MIB = 1024 * 1024;
 const ROUNDS = 20;
-/** Blocks on their way, pieces not whole, and with a power cut what was not yet synced. */
-const LOST_BYTES = 8 * MIB;
+/** Requests in flight (16 MiB, see test/system/kill.test.ts), open chunks, and with a power cut what was not yet synced. */
+const LOST_BYTES = 24 * MIB;
 
 for (const loses of ['process', 'power'] satisfies KillOptions['loses'][]) {
   it(`an import survives the loss of its ${loses}, again and again`, async () => {
