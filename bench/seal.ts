@@ -12,6 +12,7 @@ import {
   type SealRequest,
   type SealResponse,
   sealChunk,
+  sharedSegment,
   workerSealer,
 } from '../src/vault/seal/index.ts';
 
@@ -94,8 +95,9 @@ function roomFigures(path: string, sealer: ReturnType<typeof workerSealer>): Fig
   const fromFile = (segments: number) => async () => {
     let next = 0;
     const lane = async () => {
+      const into = Array.from({ length: segments }, sharedSegment);
       for (; next < chunks * (SEGMENTS_PER_CHUNK / segments); next++) {
-        await sealer.openFile({ ...ids, salt, path, firstSegment: 0, endSegment: segments });
+        await sealer.openFile({ ...ids, salt, path, firstSegment: 0, endSegment: segments, into });
       }
     };
     await Promise.all([lane(), lane(), lane(), lane()]);

@@ -3,7 +3,14 @@ import type { Log } from '../lib/log.ts';
 import { Budget } from './budget.ts';
 import type { Bundle } from './bundle.ts';
 import type { DiskCache } from './cache/index.ts';
-import { CHUNK_OBJECT_BYTES, chunkName, SEGMENTS_PER_CHUNK, type Sealer, segmentRange } from './seal/index.ts';
+import {
+  CHUNK_OBJECT_BYTES,
+  chunkName,
+  SEGMENTS_PER_CHUNK,
+  type Sealer,
+  segmentRange,
+  sharedSegment,
+} from './seal/index.ts';
 import type { ObjectStore } from './store/index.ts';
 
 /** Bytes on their way from the store, or from it to the cache, at a time. */
@@ -28,20 +35,23 @@ export class Fetcher {
     this.#deps = deps;
   }
 
-  /** Opens segments [first, end) of a stored chunk, by a ranged read of just these or of the whole object (kept in the cache). */
-  async segments(bundle: Bundle, chunk: number, first: number, end: number, whole: boolean): Promise<Buffer[]> {
-    if (whole) return this.#whole(bundle, chunk, first, end);
-    const range = segmentRange(first, end);
+  /**
+   * Opens segments of a stored chunk into `into`, from `first` on, by a ranged read of just these or of the whole object
+   * (kept in the cache).
+   */
+  async segments(bundle: Bundle, chunk: number, first: number, into: readonly Buffer[], whole: boolean): Promise<void> {
+    if (whole) return this.#whole(bundle, chunk, first, into);
+    const range = segmentRange(first, first + into.length);
     return this.#counted(range.length, async () => {
       const sealed = await this.#deps.store.get(chunkName(bundle.nameOf(chunk)), { range });
       this.fetchedBytes += sealed.length;
-      return this.#open(bundle, chunk, first, sealed);
+      await this.#open(bundle, chunk, first, sealed, into);
     });
   }
 
   /** Resolves when the chunk's object is there and every segment of it opens; else rejects as reading it does. */
   async check(bundle: Bundle, chunk: number): Promise<void> {
-    await this.#whole(bundle, chunk, 0, SEGMENTS_PER_CHUNK);
+    await this.#whole(bundle, chunk, 0, Array.from({ length: SEGMENTS_PER_CHUNK }, sharedSegment));
   }
 
   /** Fetches a stored chunk into the cache; false when the cache has no room for it. */
@@ -52,14 +62,13 @@ export class Fetcher {
     });
   }
 
-  async #whole(bundle: Bundle, chunk: number, first: number, end: number): Promise<Buffer[]> {
+  async #whole(bundle: Bundle, chunk: number, first: number, into: readonly Buffer[]): Promise<void> {
     await this.#fetching.reserve(CHUNK_OBJECT_BYTES);
     let object: Buffer;
-    let opened: Buffer[];
     try {
       object = await this.#object(bundle, chunk);
-      const { offset, length } = segmentRange(first, end);
-      opened = await this.#open(bundle, chunk, first, object.subarray(offset, offset + length));
+      const { offset, length } = segmentRange(first, first + into.length);
+      await this.#open(bundle, chunk, first, object.subarray(offset, offset + length), into);
     } catch (error) {
       this.#fetching.release(CHUNK_OBJECT_BYTES);
       throw error;
@@ -68,7 +77,6 @@ export class Fetcher {
       .add({ bundle: bundle.id, index: chunk }, object)
       .catch((error) => this.#deps.log.warn('A chunk could not be cached.', { error: errorMessage(error) }))
       .finally(() => this.#fetching.release(CHUNK_OBJECT_BYTES));
-    return opened;
   }
 
   /** A whole object whose SHA-256 is its name. */
@@ -82,10 +90,10 @@ export class Fetcher {
     return data;
   }
 
-  #open(bundle: Bundle, chunk: number, firstSegment: number, sealed: Buffer): Promise<Buffer[]> {
+  #open(bundle: Bundle, chunk: number, firstSegment: number, sealed: Buffer, into: readonly Buffer[]): Promise<void> {
     const { sealer, libraryId } = this.#deps;
     const ids = { bundleKey: bundle.key, libraryId, bundleId: bundle.bundleId, chunkIndex: chunk };
-    return sealer.open({ ...ids, salt: bundle.saltOf(chunk), firstSegment, sealed });
+    return sealer.open({ ...ids, salt: bundle.saltOf(chunk), firstSegment, sealed, into });
   }
 
   async #counted<Result>(bytes: number, work: () => Promise<Result>): Promise<Result> {

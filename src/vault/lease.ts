@@ -8,15 +8,12 @@ export class SegmentLease implements Lease {
   readonly #ram: RamCache;
   #segments: readonly Segment[] | null;
 
-  /** Leases each of `segments`; `ownBytes` are those of views that lie in none of them. */
+  /** Takes over one lease of each of `segments`; `ownBytes` are those of views that lie in none of them. */
   constructor(ram: RamCache, views: readonly Buffer[], segments: readonly Segment[], ownBytes: number) {
     this.#ram = ram;
     this.views = views;
     let pinned = ownBytes;
-    for (const segment of segments) {
-      ram.lease(segment);
-      pinned += segment.bytes.length;
-    }
+    for (const segment of segments) pinned += segment.bytes.length;
     this.pinnedBytes = pinned;
     this.#segments = segments;
   }

@@ -138,6 +138,7 @@ export class OpenVault implements Vault {
       pinnedBytes: cache.pinnedBytes,
       pinBudgetBytes: this.#options.pinBytes,
       ramBytes: ram.usedBytes,
+      leasedBytes: ram.pinnedBytes,
       spoolBytes: spool.budget.used,
       spoolBudgetBytes: spool.budget.total,
       openChunks: open.count,

@@ -87,6 +87,7 @@ export class Pieces implements PieceStore {
       }
     }
     this.#deps.segments.reads.ram++;
+    for (const segment of segments) this.#deps.ram.lease(segment);
     return new SegmentLease(this.#deps.ram, views, segments, ownBytes);
   }
 
@@ -105,12 +106,16 @@ export class Pieces implements PieceStore {
     if (length > MAX_READ_BYTES) throw new RangeError(`a read of ${length} bytes`);
     const torrent = view(handle);
     const spans = torrent.map.locate(offset, length);
-    const taking = Promise.all(spans.map((span) => this.#take(torrent, span)));
-    const taken = await unlessAborted(taking, options.signal);
-    const views = taken.flatMap((one) => one.views);
-    const segments = taken.flatMap((one) => one.segments);
-    const ownBytes = taken.reduce((sum, one) => sum + one.ownBytes, 0);
-    return new SegmentLease(this.#deps.ram, views, segments, ownBytes);
+    const taking = this.#all(
+      spans.map((span) => this.#take(torrent, span, offset + length)),
+      (taken) => taken.segments,
+    ).then((taken) => {
+      const views = taken.flatMap((one) => one.views);
+      const segments = taken.flatMap((one) => one.segments);
+      const ownBytes = taken.reduce((sum, one) => sum + one.ownBytes, 0);
+      return new SegmentLease(this.#deps.ram, views, segments, ownBytes);
+    });
+    return unlessAborted(taking, options.signal);
   }
 
   prefetch(handle: Handle, ranges: readonly ByteRange[]): void {
@@ -210,22 +215,38 @@ export class Pieces implements PieceStore {
     return worst;
   }
 
-  async #take(torrent: TorrentView, span: Span): Promise<Taken> {
+  /** `readEnd`: where the whole read ends, in the torrent. */
+  async #take(torrent: TorrentView, span: Span, readEnd: number): Promise<Taken> {
     if (span.bundle === null) return { views: zeroViews(span.length), segments: [], ownBytes: 0 };
     const bundle = torrent.bundle(span.bundle);
     for (let look = 0; look < MAX_LOOKS; look++) {
-      if (bundle.isSealed(span.chunkIndex)) return this.#takeSealed(bundle, span);
+      if (bundle.isSealed(span.chunkIndex)) return this.#takeSealed(torrent, bundle, span, readEnd);
       const bytes = await this.#readUnsealed(bundle, span);
       if (bytes !== null) return { views: [bytes], segments: [], ownBytes: bytes.length };
     }
     throw new BaeError('missing', 'These bytes are not in the vault.');
   }
 
-  async #takeSealed(bundle: Bundle, span: ChunkSpan): Promise<Taken> {
+  async #takeSealed(torrent: TorrentView, bundle: Bundle, span: ChunkSpan, readEnd: number): Promise<Taken> {
+    const { segments: source, readAhead } = this.#deps;
     const { first, end } = segmentsOf(span.chunkOffset, span.length);
-    const whole = this.#deps.readAhead.wantsWhole(bundle, span.chunkIndex, first, end);
-    const segments = await Promise.all(this.#deps.segments.get(bundle, span.chunkIndex, first, end, whole));
+    const whole = readAhead.wantsWhole(bundle, span.chunkIndex, first, end);
+    const ahead = readAhead.aheadEnd(torrent, span, readEnd);
+    const getting = source.get(bundle, span.chunkIndex, first, end, whole, ahead);
+    const segments = await this.#all(getting, (segment) => [segment]);
     return { views: segments.map((segment) => cut(segment, span)), segments, ownBytes: 0 };
+  }
+
+  /** All of them, or a rejection after the leases of those that came were released. */
+  async #all<Result>(works: readonly Promise<Result>[], leased: (result: Result) => Segment[]): Promise<Result[]> {
+    try {
+      return await Promise.all(works);
+    } catch (error) {
+      for (const one of await Promise.allSettled(works)) {
+        if (one.status === 'fulfilled') for (const segment of leased(one.value)) this.#deps.ram.release(segment);
+      }
+      throw error;
+    }
   }
 
   /** From the open chunk's buffer and the parts in the spool; null if the chunk was sealed meanwhile. */
@@ -283,13 +304,18 @@ function cut(segment: Segment, span: ChunkSpan): Buffer {
   );
 }
 
-/** The result, or a rejection with `cancelled` as soon as the signal aborts. */
-function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+/** The lease, or a rejection with `cancelled` as soon as the signal aborts; a lease that comes later is released. */
+function unlessAborted(work: Promise<Lease>, signal: AbortSignal | undefined): Promise<Lease> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
     const abort = () => reject(new BaeError('cancelled', 'The read was called off.', { cause: signal.reason }));
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    work
+      .then((lease) => {
+        if (signal.aborted) lease.release();
+        else resolve(lease);
+      }, reject)
+      .finally(() => signal.removeEventListener('abort', abort));
   });
 }

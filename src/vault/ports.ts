@@ -67,6 +67,8 @@ export interface VaultStats {
   readonly pinnedBytes: number;
   readonly pinBudgetBytes: number;
   readonly ramBytes: number;
+  /** Bytes of segments that readers hold. */
+  readonly leasedBytes: number;
   readonly spoolBytes: number;
   readonly spoolBudgetBytes: number;
   readonly openChunks: number;

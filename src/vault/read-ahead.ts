@@ -3,7 +3,7 @@ import type { ByteRange } from '../torrent/ports.ts';
 import { Budget } from './budget.ts';
 import type { Bundle } from './bundle.ts';
 import { CHUNK_BYTES, type ChunkSpan } from './chunk/index.ts';
-import { SEGMENT_BYTES, segmentsOf } from './seal/index.ts';
+import { SEGMENT_BYTES, SEGMENTS_PER_CHUNK, segmentsOf } from './seal/index.ts';
 import type { Segments } from './segments.ts';
 import type { TorrentView } from './torrent-view.ts';
 
@@ -16,6 +16,8 @@ const WHOLE_CHUNK_FROM_BYTES = CHUNK_BYTES / 4;
 /** A second cold read of a chunk, or one right after a chunk that was fetched, within this time looks like a stream. */
 const STREAM_MILLISECONDS = 60_000;
 const MAX_REMEMBERED_CHUNKS = 1_024;
+/** A read of so many bytes is part of a stream. */
+const STREAM_BYTES = 4 * 16_384;
 
 /** Decides how much is fetched at once: a lone cold block costs one segment, a stream fetches whole chunks. */
 export class ReadAhead {
@@ -40,6 +42,22 @@ export class ReadAhead {
     const whole = end - first > 1 || seen(chunk) || (first === 0 && seen(chunk - 1));
     this.#remember(`${bundle.id}/${chunk}`);
     return whole;
+  }
+
+  /**
+   * Where to stop when opening the segments of a read from disk: a reader that takes several blocks in a row wants the rest of
+   * the piece too, and one opening of a whole chunk costs little more than one of a segment.
+   */
+  aheadEnd(torrent: TorrentView, span: ChunkSpan, readEnd: number): number {
+    const { end } = segmentsOf(span.chunkOffset, span.length);
+    const bundle = torrent.bundle(span.bundle);
+    if (span.length < STREAM_BYTES || end === SEGMENTS_PER_CHUNK || !this.#segments.isLocal(bundle, span.chunkIndex)) {
+      return end;
+    }
+    const { pieceLength, totalLength } = torrent.torrent;
+    const pieceEnd = Math.min(Math.ceil(readEnd / pieceLength) * pieceLength, totalLength);
+    const last = Math.min(CHUNK_BYTES, span.chunkOffset + span.length + pieceEnd - readEnd);
+    return this.#segments.mayOpenAhead ? Math.ceil(last / SEGMENT_BYTES) : end;
   }
 
   /** Starts opening what these ranges need, as far as there is room. */
@@ -67,12 +85,14 @@ export class ReadAhead {
       whole ||= this.wantsWhole(bundle, chunk, first, end);
     }
     if (whole) this.#remember(key);
-    for (const at of wanted) {
-      if (!this.#prefetching.tryReserve(SEGMENT_BYTES)) return;
-      const [opening] = this.#segments.get(bundle, chunk, at, at + 1, whole);
-      const done = () => this.#prefetching.release(SEGMENT_BYTES);
+    for (const { first, end } of runs(wanted)) {
+      const bytes = (end - first) * SEGMENT_BYTES;
+      if (!this.#prefetching.tryReserve(bytes)) return;
+      const opening = this.#segments.get(bundle, chunk, first, end, whole);
       // A hint never fails: whoever reads these bytes is told what is wrong with them.
-      opening?.then(done, done);
+      Promise.allSettled(opening.map((one) => one.then((segment) => this.#segments.release(segment)))).finally(() =>
+        this.#prefetching.release(bytes),
+      );
     }
   }
 
@@ -83,4 +103,15 @@ export class ReadAhead {
     const [oldest] = this.#coldReads.keys();
     if (oldest !== undefined) this.#coldReads.delete(oldest);
   }
+}
+
+/** Numbers as runs [first, end) of neighbours. */
+function runs(numbers: Iterable<number>): { first: number; end: number }[] {
+  const found: { first: number; end: number }[] = [];
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    const last = found.at(-1);
+    if (last?.end === number) last.end++;
+    else found.push({ first: number, end: number + 1 });
+  }
+  return found;
 }

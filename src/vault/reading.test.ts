@@ -6,11 +6,11 @@ import { CHUNK_OBJECT_BYTES } from './seal/index.ts';
 const BLOCK = 16_384;
 
 /** An album of `chunks` chunks, committed, with a cache of `cached` objects. */
-async function seeded(chunks: number, cached: number) {
+async function seeded(chunks: number, cached: number, pieceLength = 262_144) {
   const workshop = await Workshop.make();
   workshop.options = { cacheBytes: cached * CHUNK_OBJECT_BYTES, pinBytes: cached * CHUNK_OBJECT_BYTES };
   const run = await workshop.start();
-  const album = await makeAlbum(run.database, chunks * CHUNK_BYTES, 262_144);
+  const album = await makeAlbum(run.database, chunks * CHUNK_BYTES, pieceLength);
   const { handle } = await importAlbum(run.vault, album);
   const gets: string[] = [];
   workshop.step = (what) => {
@@ -68,6 +68,46 @@ describe('reading', () => {
       handle,
       Array.from({ length: 100_000 }, () => ({ offset: 0, length: 3 * CHUNK_BYTES })),
     );
+    await run.close();
+  });
+
+  it('opens the rest of the piece for a stream from disk, nothing more for lone blocks, and not beyond half its memory', async () => {
+    const pieceLength = 4 * CHUNK_BYTES;
+    const { run, handle, pieces } = await seeded(16, 16, pieceLength);
+    const openedAhead = (chunk: number) => pieces.tier(handle, (chunk + 1) * CHUNK_BYTES - BLOCK, BLOCK) === 'ram';
+    await readBytes(run.vault, handle, 0, BLOCK);
+    expect(openedAhead(0)).toBe(false);
+    for (let chunk = 1; chunk < 16; chunk++) {
+      await readBytes(run.vault, handle, chunk * CHUNK_BYTES, 4 * BLOCK);
+      expect(run.vault.stats().ramBytes).toBeLessThanOrEqual(4 * CHUNK_BYTES);
+      if (chunk <= 2) expect(openedAhead(chunk)).toBe(true);
+    }
+    // Of 4 MiB, half may hold what nobody has read yet: two chunks' worth, and what one more opening brings.
+    const ahead = Array.from({ length: 16 }, (_, chunk) => openedAhead(chunk)).filter(Boolean).length;
+    expect(ahead).toBeLessThanOrEqual(3);
+    await run.close();
+  });
+
+  it('stops ahead at the end of the piece', async () => {
+    const { run, handle, pieces } = await seeded(2, 2, 2 * 262_144);
+    await readBytes(run.vault, handle, 0, 4 * BLOCK);
+    expect(pieces.tier(handle, 262_144, BLOCK)).toBe('ram');
+    expect(pieces.tier(handle, 2 * 262_144, BLOCK)).toBe('disk');
+    await run.close();
+  });
+
+  it('releases what it leased when a part cannot be read, or the reader left', async () => {
+    const { workshop, run, handle, pieces } = await seeded(2, 0);
+    const rows = await run.database.db.selectFrom('chunks').select('name').orderBy('chunk_index').execute();
+    const name = rows[1]?.name.toString('hex') ?? '';
+    await workshop.objects.delete(`c/${name.slice(0, 2)}/${name}`);
+    await expect(readBytes(run.vault, handle, CHUNK_BYTES - 300_000, 400_000)).rejects.toMatchObject({ kind: 'missing' });
+    const leaving = new AbortController();
+    const read = pieces.read(handle, 0, 300_000, { signal: leaving.signal });
+    leaving.abort();
+    await expect(read).rejects.toMatchObject({ kind: 'cancelled' });
+    await expect.poll(() => pieces.tier(handle, 0, 300_000), { interval: 5 }).toBe('ram');
+    expect(run.vault.stats().leasedBytes).toBe(0);
     await run.close();
   });
 

@@ -10,6 +10,8 @@ import type { Spool } from './spool.ts';
 
 /** Bytes of segments being opened at a time, for all readers together. */
 export const MAX_OPENING_BYTES = 64 * 1_048_576;
+/** Of the memory for segments, this part may hold what nobody has read yet. */
+const MAX_UNREAD_SHARE = 2;
 /** A file may move from spool to cache, or be evicted, between the look and the open: so often it is looked for again. */
 const MAX_ATTEMPTS = 5;
 const MAX_CHUNKS = 2 ** 22;
@@ -25,10 +27,16 @@ export interface SegmentsParts {
   readonly libraryId: Buffer;
 }
 
+/** A segment on its way into memory. */
+interface Flight extends PromiseWithResolvers<Segment> {
+  /** Who wait for it; it is leased once for each. */
+  waiting: number;
+}
+
 /** Segments of sealed chunks, opened from the nearest place that has them. One opening serves all who wait for it. */
 export class Segments {
   readonly #deps: SegmentsParts;
-  readonly #flights = new Map<number, Promise<Segment>>();
+  readonly #flights = new Map<number, Flight>();
   readonly #opening = new Budget(MAX_OPENING_BYTES);
   /** Segments given since start, by where they came from. */
   readonly reads = { ram: 0, disk: 0, remote: 0 };
@@ -48,34 +56,68 @@ export class Segments {
     return this.tier(bundle, chunk, segment) === 'remote' && !this.#flights.has(flightKey(bundle, chunk, segment));
   }
 
+  /** False while too much waits in memory for readers that may never come. */
+  get mayOpenAhead(): boolean {
+    const { unreadBytes, budgetBytes } = this.#deps.ram;
+    return unreadBytes < budgetBytes / MAX_UNREAD_SHARE;
+  }
+
   isLocal(bundle: Bundle, chunk: number): boolean {
     return bundle.inSpool.has(chunk) || this.#deps.cache.has({ bundle: bundle.id, index: chunk });
   }
 
   /**
-   * Segments [first, end) of a chunk, each as a promise. `whole`: if the store must be asked, fetch the whole object and keep
-   * it in the cache. Errors: `unavailable`; `corrupt` and `missing`, after the bundle's listeners were told.
+   * Segments [first, end) of a chunk, each as a promise of one that is leased for the caller: to be released once. `whole`:
+   * if the store must be asked, fetch the whole object and keep it in the cache. If any must be opened, so are those up to
+   * `aheadEnd`, for who comes next. Errors: `unavailable`; `corrupt` and
+   * `missing`, after the bundle's listeners were told.
    */
-  get(bundle: Bundle, chunk: number, first: number, end: number, whole: boolean): Promise<Segment>[] {
+  get(
+    bundle: Bundle,
+    chunk: number,
+    first: number,
+    end: number,
+    whole: boolean,
+    aheadEnd: number = end,
+  ): Promise<Segment>[] {
+    const { ram } = this.#deps;
     const wanted: Promise<Segment>[] = [];
     let fresh: number[] = [];
     for (let at = first; at < end; at++) {
-      const segment = this.#deps.ram.tryGet(bundle.id, chunk, at);
-      if (segment !== null) this.reads.ram++;
+      if (ram.has(bundle.id, chunk, at)) this.reads.ram++;
       else if (!this.#flights.has(flightKey(bundle, chunk, at))) fresh.push(at);
     }
-    if (whole && fresh.length > 0 && !this.isLocal(bundle, chunk)) fresh = this.#allMissing(bundle, chunk);
+    if (fresh.length > 0) {
+      if (whole && !this.isLocal(bundle, chunk)) fresh = this.#missing(bundle, chunk, 0, SEGMENTS_PER_CHUNK);
+      else fresh.push(...this.#missing(bundle, chunk, end, aheadEnd));
+    }
     if (fresh.length > 0) this.#start(bundle, chunk, fresh, whole);
     for (let at = first; at < end; at++) {
-      const flight = this.#flights.get(flightKey(bundle, chunk, at));
-      wanted.push(flight ?? Promise.resolve(this.#deps.ram.tryGet(bundle.id, chunk, at) as Segment));
+      const segment = ram.tryGet(bundle.id, chunk, at);
+      if (segment === null) wanted.push(this.#join(bundle, chunk, at));
+      else {
+        ram.lease(segment);
+        wanted.push(Promise.resolve(segment));
+      }
     }
     return wanted;
   }
 
-  #allMissing(bundle: Bundle, chunk: number): number[] {
+  /** Gives back what `get` leased. */
+  release(segment: Segment): void {
+    this.#deps.ram.release(segment);
+  }
+
+  #join(bundle: Bundle, chunk: number, segment: number): Promise<Segment> {
+    const flight = this.#flights.get(flightKey(bundle, chunk, segment)) as Flight;
+    flight.waiting++;
+    return flight.promise;
+  }
+
+  /** Which of segments [first, end) are neither here nor on their way. */
+  #missing(bundle: Bundle, chunk: number, first: number, end: number): number[] {
     const missing: number[] = [];
-    for (let at = 0; at < SEGMENTS_PER_CHUNK; at++) {
+    for (let at = first; at < end; at++) {
       const there = this.#deps.ram.has(bundle.id, chunk, at) || this.#flights.has(flightKey(bundle, chunk, at));
       if (!there) missing.push(at);
     }
@@ -86,81 +128,109 @@ export class Segments {
   #start(bundle: Bundle, chunk: number, segments: readonly number[], whole: boolean): void {
     const first = segments[0] as number;
     const end = (segments.at(-1) as number) + 1;
-    const opened = this.#open(bundle, chunk, first, end, whole);
     for (const at of segments) {
-      const key = flightKey(bundle, chunk, at);
-      const flight = opened.then((all) => all[at - first] as Segment).finally(() => this.#flights.delete(key));
-      flight.catch((error) => this.#deps.log.debug('A segment was not opened.', { error: errorMessage(error) }));
-      this.#flights.set(key, flight);
+      const flight = { ...Promise.withResolvers<Segment>(), waiting: 0 };
+      flight.promise.catch((error) =>
+        this.#deps.log.debug('A segment was not opened.', { error: errorMessage(error) }),
+      );
+      this.#flights.set(flightKey(bundle, chunk, at), flight);
     }
+    this.#open(bundle, chunk, first, end, whole).then(
+      (opened) => {
+        for (const [at, bytes] of opened.entries()) this.#land(bundle, chunk, first + at, bytes);
+      },
+      (error) => {
+        for (const at of segments) this.#takeOff(bundle, chunk, at)?.reject(error);
+      },
+    );
   }
 
-  async #open(bundle: Bundle, chunk: number, first: number, end: number, whole: boolean): Promise<Segment[]> {
+  /** Into the cache, leased for each who waits before anything else can need its room. */
+  #land(bundle: Bundle, chunk: number, at: number, bytes: Buffer): void {
+    const { ram } = this.#deps;
+    const segment = ram.put(bundle.id, chunk, at, bytes);
+    const flight = this.#takeOff(bundle, chunk, at);
+    for (let leases = flight?.waiting ?? 0; leases > 0; leases--) ram.lease(segment);
+    ram.release(segment);
+    flight?.resolve(segment);
+  }
+
+  #takeOff(bundle: Bundle, chunk: number, at: number): Flight | undefined {
+    const key = flightKey(bundle, chunk, at);
+    const flight = this.#flights.get(key);
+    this.#flights.delete(key);
+    return flight;
+  }
+
+  async #open(bundle: Bundle, chunk: number, first: number, end: number, whole: boolean): Promise<Buffer[]> {
     const bytes = (end - first) * SEGMENT_BYTES;
     await this.#opening.reserve(bytes);
     try {
-      const buffers = await this.#nearest(bundle, chunk, first, end, whole);
-      return buffers.map((buffer, at) => this.#deps.ram.put(bundle.id, chunk, first + at, buffer));
+      const into = Array.from({ length: end - first }, () => this.#deps.ram.take());
+      await this.#nearest(bundle, chunk, first, into, whole);
+      return into;
     } finally {
       this.#opening.release(bytes);
     }
   }
 
-  async #nearest(bundle: Bundle, chunk: number, first: number, end: number, whole: boolean): Promise<Buffer[]> {
+  async #nearest(bundle: Bundle, chunk: number, first: number, into: readonly Buffer[], whole: boolean): Promise<void> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const local = await this.#fromDisk(bundle, chunk, first, end);
-      if (local !== null) {
-        this.reads.disk += end - first;
-        return local;
+      if (await this.#fromDisk(bundle, chunk, first, into)) {
+        this.reads.disk += into.length;
+        return;
       }
       const moving = bundle.inSpool.has(chunk) && attempt < MAX_ATTEMPTS / 2;
       if (bundle.chunkState(chunk) === STORED && !moving) {
-        const fetched = await this.#fromStore(bundle, chunk, first, end, whole);
-        this.reads.remote += end - first;
-        return fetched;
+        await this.#fromStore(bundle, chunk, first, into, whole);
+        this.reads.remote += into.length;
+        return;
       }
     }
     throw new BaeError('missing', 'A chunk is neither on disk nor in the store.');
   }
 
-  /** From the spool or the cache; null if it is not there, or was rotten and is dropped now. */
-  async #fromDisk(bundle: Bundle, chunk: number, first: number, end: number): Promise<Buffer[] | null> {
+  /** From the spool or the cache; false if it is not there, or was rotten and is dropped now. */
+  async #fromDisk(bundle: Bundle, chunk: number, first: number, into: readonly Buffer[]): Promise<boolean> {
     const { spool, cache } = this.#deps;
     const key = { bundle: bundle.id, index: chunk };
     const held = cache.acquire(key);
-    if (held === null && !bundle.inSpool.has(chunk)) return null;
+    if (held === null && !bundle.inSpool.has(chunk)) return false;
     try {
       const path = held?.path ?? spool.chunkPath(bundle.id, chunk);
-      return await this.#deps.sealer.openFile({
-        ...this.#ids(bundle, chunk),
-        path,
-        firstSegment: first,
-        endSegment: end,
-      });
+      const range = { firstSegment: first, endSegment: first + into.length };
+      await this.#deps.sealer.openFile({ ...this.#ids(bundle, chunk), ...range, path, into });
+      return true;
     } catch (error) {
       const kind = errorKind(error);
-      if (kind === 'missing' && held === null) return null;
+      if (kind === 'missing' && held === null) return false;
       if (held === null || (kind !== 'corrupt' && kind !== 'missing')) throw error;
       this.#deps.log.warn('A cached chunk does not open; it is fetched again.', { bundle: bundle.id, chunk, kind });
       held.release();
       await cache.drop(key);
-      return null;
+      return false;
     } finally {
       held?.release();
     }
   }
 
   /** From the store. What is rotten is asked for once more before it counts as lost. */
-  async #fromStore(bundle: Bundle, chunk: number, first: number, end: number, whole: boolean): Promise<Buffer[]> {
+  async #fromStore(
+    bundle: Bundle,
+    chunk: number,
+    first: number,
+    into: readonly Buffer[],
+    whole: boolean,
+  ): Promise<void> {
     const { fetcher } = this.#deps;
     try {
-      return await fetcher.segments(bundle, chunk, first, end, whole);
+      return await fetcher.segments(bundle, chunk, first, into, whole);
     } catch (error) {
       const kind = errorKind(error);
       if (kind !== 'corrupt' && kind !== 'missing') throw error;
     }
     try {
-      return await fetcher.segments(bundle, chunk, first, end, true);
+      await fetcher.segments(bundle, chunk, first, into, true);
     } catch (error) {
       const kind = errorKind(error);
       if (kind === 'corrupt' || kind === 'missing') this.lose(bundle, chunk, error);

@@ -67,7 +67,8 @@ export interface Segment {
 }
 
 /**
- * The RAM tier: opened segments, least recently used out first, leased ones never. Cached and leased bytes together stay
+ * The RAM tier: opened segments, least recently used out first, leased ones never. Who reads a segment after anything
+ * else could run holds a lease of it, since its memory is used again. Cached and leased bytes together stay
  * within the budget wherever leases allow it. Synchronous and cheap: it is asked for every block served.
  */
 export interface RamCache {
@@ -76,14 +77,18 @@ export interface RamCache {
   readonly usedBytes: number;
   /** Bytes that leases hold, each segment once; when this nears half the budget, copy out and release. */
   readonly pinnedBytes: number;
+  /** Bytes that are cached and were never leased by anybody but who put them: opened ahead of their readers. */
+  readonly unreadBytes: number;
   /** The segment, marked as just read; null if it is not here. */
   tryGet(bundle: number, chunk: number, index: number): Segment | null;
   /** Whether it is here, leaving the order of eviction as it is. */
   has(bundle: number, chunk: number, index: number): boolean;
+  /** Memory to open a segment into, for `put`: such as eviction left, else fresh. Shared with the sealer's threads. */
+  take(): Buffer;
   /**
-   * Takes an opened segment in, in the place of an older one. `bytes` must own its whole ArrayBuffer (not be a view of a larger
-   * one), since that is what eviction frees; else RangeError. Always gives a segment that can be leased, even when
-   * there was no room to keep it.
+   * Takes an opened segment in, in the place of an older one, and leases it to the caller, even when there was no room to keep
+   * it. `bytes` is the cache's from now on: once the segment is evicted and not leased it holds another. It must own its
+   * whole memory (not be a view of something larger), since that is what counts; else RangeError.
    */
   put(bundle: number, chunk: number, index: number, bytes: Buffer): Segment;
   /** Holds a segment once more; every lease is released exactly once. */

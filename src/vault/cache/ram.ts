@@ -1,4 +1,8 @@
+import { SEGMENT_BYTES, sharedSegment } from '../seal/index.ts';
 import type { RamCache, Segment } from './ports.ts';
+
+/** Memory of evicted segments kept for the next: fresh memory costs more than what is done with it. */
+export const MAX_FREE_SEGMENTS = 64;
 
 /** Segments of one chunk object at most; a key is chunk × this + segment. */
 const MAX_SEGMENTS_PER_CHUNK = 16;
@@ -8,6 +12,8 @@ interface Entry extends Segment {
   leases: number;
   /** Found by tryGet; false once dropped, replaced or never kept. */
   kept: boolean;
+  /** Leased by somebody else than who put it. */
+  read: boolean;
   previous: Entry;
   next: Entry;
 }
@@ -24,13 +30,23 @@ class SegmentList implements RamCache {
   readonly budgetBytes: number;
   usedBytes = 0;
   pinnedBytes = 0;
+  unreadBytes = 0;
   readonly #bundles = new Map<number, Map<number, Entry>>();
+  readonly #free: Buffer[] = [];
   /** Before the first and after the last; holds no bytes. */
   readonly #ends: Entry;
 
   constructor(budgetBytes: number) {
     this.budgetBytes = budgetBytes;
-    const ends = { bundle: -1, chunk: -1, index: -1, bytes: Buffer.alloc(0), leases: 0, kept: true } as Entry;
+    const ends = {
+      bundle: -1,
+      chunk: -1,
+      index: -1,
+      bytes: Buffer.alloc(0),
+      leases: 0,
+      kept: true,
+      read: true,
+    } as Entry;
     ends.previous = ends;
     ends.next = ends;
     this.#ends = ends;
@@ -50,6 +66,10 @@ class SegmentList implements RamCache {
     return this.#bundles.get(bundle)?.has(chunk * MAX_SEGMENTS_PER_CHUNK + index) ?? false;
   }
 
+  take(): Buffer {
+    return this.#free.pop() ?? sharedSegment();
+  }
+
   put(bundle: number, chunk: number, index: number, bytes: Buffer): Segment {
     if (bytes.buffer.byteLength !== bytes.length) {
       throw new RangeError(`a segment of ${bytes.length} bytes is a view of ${bytes.buffer.byteLength}`);
@@ -58,10 +78,16 @@ class SegmentList implements RamCache {
     const key = chunk * MAX_SEGMENTS_PER_CHUNK + index;
     const older = this.#bundles.get(bundle)?.get(key);
     if (older !== undefined) this.#drop(older);
-    const entry = { bundle, chunk, index, bytes, leases: 0, kept: false } as Entry;
+    const entry = { bundle, chunk, index, bytes, leases: 0, kept: false, read: false } as Entry;
     entry.previous = entry;
     entry.next = entry;
-    if (this.pinnedBytes + bytes.length > this.budgetBytes || !this.#makeRoom(bytes.length)) return entry;
+    if (this.pinnedBytes + bytes.length <= this.budgetBytes && this.#makeRoom(bytes.length)) this.#keep(entry, key);
+    this.#hold(entry);
+    return entry;
+  }
+
+  #keep(entry: Entry, key: number): void {
+    const { bundle, bytes } = entry;
     let chunks = this.#bundles.get(bundle);
     if (chunks === undefined) {
       chunks = new Map();
@@ -70,12 +96,22 @@ class SegmentList implements RamCache {
     chunks.set(key, entry);
     entry.kept = true;
     this.usedBytes += bytes.length;
+    this.unreadBytes += bytes.length;
     this.#linkFirst(entry);
-    return entry;
   }
 
   lease(segment: Segment): void {
     const entry = segment as Entry;
+    this.#markRead(entry);
+    this.#hold(entry);
+  }
+
+  #markRead(entry: Entry): void {
+    if (entry.kept && !entry.read) this.unreadBytes -= entry.bytes.length;
+    entry.read = true;
+  }
+
+  #hold(entry: Entry): void {
     if (entry.leases++ > 0) return;
     this.pinnedBytes += entry.bytes.length;
     if (entry.kept) return;
@@ -88,7 +124,7 @@ class SegmentList implements RamCache {
     if (entry.leases === 0) throw new Error('a segment was released more often than leased');
     if (--entry.leases > 0) return;
     this.pinnedBytes -= entry.bytes.length;
-    if (!entry.kept) this.usedBytes -= entry.bytes.length;
+    if (!entry.kept) this.#letGo(entry);
   }
 
   dropChunk(bundle: number, chunk: number): void {
@@ -126,8 +162,16 @@ class SegmentList implements RamCache {
     chunks?.delete(entry.chunk * MAX_SEGMENTS_PER_CHUNK + entry.index);
     if (chunks?.size === 0) this.#bundles.delete(entry.bundle);
     unlink(entry);
+    this.#markRead(entry);
     entry.kept = false;
-    if (entry.leases === 0) this.usedBytes -= entry.bytes.length;
+    if (entry.leases === 0) this.#letGo(entry);
+  }
+
+  /** Neither kept nor leased: its memory can hold another. */
+  #letGo({ bytes }: Entry): void {
+    this.usedBytes -= bytes.length;
+    const isOurs = bytes.length === SEGMENT_BYTES && bytes.buffer instanceof SharedArrayBuffer;
+    if (isOurs && this.#free.length < MAX_FREE_SEGMENTS) this.#free.push(bytes);
   }
 }
 

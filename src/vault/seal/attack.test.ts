@@ -51,14 +51,24 @@ describe.each([1, 2] as Suite[])('a chunk object of suite %i', (suite) => {
     const { offset, length } = segmentRange(segment);
     return object.subarray(offset, offset + length);
   };
-  const openOne = (segment: number, sealed: Uint8Array, changed = {}) =>
-    openSegments({ ...ids, salt, suite, firstSegment: segment, sealed, ...changed });
+  const openOne = (segment: number, sealed: Uint8Array, changed = {}) => {
+    const opened = Buffer.alloc(SEGMENT_BYTES, 1);
+    try {
+      openSegments({ ...ids, salt, suite, firstSegment: segment, sealed, into: [opened], ...changed });
+    } catch (error) {
+      // Nothing of what did not open is left to be read by mistake.
+      expect([0, 1]).toContain(opened[0]);
+      expect(opened.every((byte) => byte === opened[0])).toBe(true);
+      throw error;
+    }
+    return opened;
+  };
 
   it('opens whole and by segments', () => {
     expect(openChunk(object, ids).equals(plaintext)).toBe(true);
     for (let segment = 0; segment < SEGMENTS_PER_CHUNK; segment++) {
-      const [opened] = openOne(segment, sealedSegment(segment));
-      expect(opened?.equals(plaintext.subarray(segment * SEGMENT_BYTES, (segment + 1) * SEGMENT_BYTES))).toBe(true);
+      const opened = openOne(segment, sealedSegment(segment));
+      expect(opened.equals(plaintext.subarray(segment * SEGMENT_BYTES, (segment + 1) * SEGMENT_BYTES))).toBe(true);
     }
   });
 
@@ -116,7 +126,8 @@ describe.each([1, 2] as Suite[])('a chunk object of suite %i', (suite) => {
       expect(refusal(() => openChunk(moved, ids))).toBe('altered');
     }
     expect(refusal(() => openOne(1, sealedSegment(2)))).toBe('altered');
-    expect(refusal(() => openOne(0, Buffer.concat([sealedSegment(0), sealedSegment(2)])))).toBe('altered');
+    const into = [Buffer.alloc(SEGMENT_BYTES), Buffer.alloc(SEGMENT_BYTES)];
+    expect(refusal(() => openOne(0, Buffer.concat([sealedSegment(0), sealedSegment(2)]), { into }))).toBe('altered');
   });
 
   it('does not open in another place, bundle or library, nor with another key', () => {
@@ -149,7 +160,7 @@ describe('tags', () => {
     const { object } = sealChunk({ ...ids, salt, plaintext });
     const last = segmentRange(SEGMENTS_PER_CHUNK - 1);
     const short = object.subarray(last.offset, last.offset + last.length - 16 + tagBytes);
-    const job = { ...ids, salt, firstSegment: 3 };
+    const job = { ...ids, salt, firstSegment: 3, into: [Buffer.alloc(SEGMENT_BYTES)] };
     expect(refusal(() => openSegments({ ...job, sealed: short }))).toBe('altered');
     const padded = Buffer.concat([short, Buffer.alloc(16 - tagBytes)]);
     expect(refusal(() => openSegments({ ...job, sealed: padded }))).toBe('altered');
@@ -206,8 +217,17 @@ describe('arguments', () => {
     ];
     for (const change of bad) expect(() => sealChunk({ ...job, ...change })).toThrow(RangeError);
     const sealed = Buffer.alloc(SEALED_SEGMENT_BYTES);
-    expect(() => openSegments({ ...ids, salt, firstSegment: 4, sealed })).toThrow(RangeError);
-    expect(() => openSegments({ ...ids, salt, firstSegment: -1, sealed })).toThrow(RangeError);
+    const into = [Buffer.alloc(SEGMENT_BYTES)];
+    expect(() => openSegments({ ...ids, salt, firstSegment: 4, sealed, into })).toThrow(RangeError);
+    expect(() => openSegments({ ...ids, salt, firstSegment: -1, sealed, into })).toThrow(RangeError);
+    for (const wrong of [
+      [],
+      [...into, ...into],
+      [Buffer.alloc(SEGMENT_BYTES - 1)],
+      [Buffer.alloc(SEGMENT_BYTES + 1)],
+    ]) {
+      expect(() => openSegments({ ...ids, salt, firstSegment: 0, sealed, into: wrong })).toThrow(RangeError);
+    }
   });
 
   it('of ranges give whole segments', () => {

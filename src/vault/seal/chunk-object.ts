@@ -8,6 +8,7 @@ import {
   HEADER_BYTES,
   ID_BYTES,
   SEALED_SEGMENT_BYTES,
+  SEGMENT_BYTES,
   SEGMENTS_PER_CHUNK,
   type Suite,
 } from './layout.ts';
@@ -42,6 +43,8 @@ export interface OpenSegments extends ChunkIds {
   readonly firstSegment: number;
   /** One or more whole sealed segments (SEALED_SEGMENT_BYTES each), in order. */
   readonly sealed: Uint8Array;
+  /** Where they are opened into: one of SEGMENT_BYTES for each. */
+  readonly into: readonly Uint8Array[];
 }
 
 /** Seals one chunk into its object and names it. The same arguments give the same bytes. */
@@ -63,18 +66,23 @@ export function sealChunk(job: SealChunk): SealedChunk {
 export function openChunk(object: Uint8Array, ids: ChunkIds): Buffer {
   if (object.length !== CHUNK_OBJECT_BYTES) throw sealError('altered', 'a chunk object is not of its one size');
   const opener = openHeader(chunkEnvelope(ids), object);
-  return Buffer.concat(openBody(opener, 0, object.subarray(HEADER_BYTES)));
+  const plaintext = Buffer.allocUnsafeSlow(CHUNK_PLAIN_BYTES);
+  const into = Array.from({ length: SEGMENTS_PER_CHUNK }, (_, at) =>
+    plaintext.subarray(at * SEGMENT_BYTES, (at + 1) * SEGMENT_BYTES),
+  );
+  openBody(opener, 0, object.subarray(HEADER_BYTES), into);
+  return plaintext;
 }
 
 /**
  * Opens single segments from a ranged read, without the object's header: the salt is known from the content table or
- * the database, the rest of the header follows from it. One buffer of SEGMENT_BYTES a segment; none is returned unless
- * all open. `corrupt` says `altered` for a wrong key too, since the commitment was not read: see `explainFailure`.
+ * the database, the rest of the header follows from it. When it throws, nothing of `into` may be used. `corrupt` says
+ * `altered` for a wrong key too, since the commitment was not read: see `explainFailure`.
  */
-export function openSegments(job: OpenSegments): Buffer[] {
+export function openSegments(job: OpenSegments): void {
   const suite = job.suite ?? DEFAULT_SUITE;
   const derived = deriveEnvelope(chunkEnvelope(job), { suite, salt: job.salt });
-  return openBody(new SegmentCipher('chunk', suite, derived), job.firstSegment, job.sealed);
+  openBody(new SegmentCipher('chunk', suite, derived), job.firstSegment, job.sealed, job.into);
 }
 
 /**
@@ -102,15 +110,16 @@ export function bundleBinding(libraryId: Uint8Array, bundleId: Uint8Array, numbe
   return Buffer.concat([libraryId, bundleId, u64(number)]);
 }
 
-function openBody(opener: SegmentCipher, firstSegment: number, sealed: Uint8Array): Buffer[] {
+function openBody(opener: SegmentCipher, firstSegment: number, sealed: Uint8Array, into: readonly Uint8Array[]): void {
   const count = Math.ceil(sealed.length / SEALED_SEGMENT_BYTES);
   if (!Number.isInteger(firstSegment) || firstSegment < 0 || firstSegment + count > SEGMENTS_PER_CHUNK) {
     throw new RangeError(`segments ${firstSegment} to ${firstSegment + count} of a chunk`);
   }
   if (count === 0 || sealed.length % SEALED_SEGMENT_BYTES !== 0) throw sealError('altered', 'a chunk is cut short');
-  return Array.from({ length: count }, (_, at) => {
+  if (into.length !== count) throw new RangeError(`${count} segments to open into ${into.length}`);
+  for (const [at, target] of into.entries()) {
     const segment = firstSegment + at;
     const bytes = sealed.subarray(at * SEALED_SEGMENT_BYTES, (at + 1) * SEALED_SEGMENT_BYTES);
-    return opener.open(segment, segment === SEGMENTS_PER_CHUNK - 1, bytes);
-  });
+    opener.openInto(target, segment, segment === SEGMENTS_PER_CHUNK - 1, bytes);
+  }
 }

@@ -134,6 +134,13 @@ export class SegmentCipher {
 
   /** The plaintext of one sealed segment (ciphertext, then tag), in memory of its own; `corrupt` (altered) else. */
   open(segment: number, last: boolean, sealed: Uint8Array): Buffer {
+    const plaintext = Buffer.allocUnsafeSlow(Math.max(0, sealed.length - TAG_BYTES));
+    this.openInto(plaintext, segment, last, sealed);
+    return plaintext;
+  }
+
+  /** Writes the plaintext into `target`, which is exactly as long; after `corrupt` (altered) it holds only zeros. */
+  openInto(target: Uint8Array, segment: number, last: boolean, sealed: Uint8Array): void {
     if (sealed.length <= TAG_BYTES) throw sealError('altered', `a sealed ${this.#kind} is cut short`);
     const nonce = segmentNonce(segment, last);
     const decipher = createDecipheriv(SUITES[this.#suite] as 'aes-256-gcm', this.#key, nonce, {
@@ -142,15 +149,23 @@ export class SegmentCipher {
     decipher.setAAD(this.header);
     const border = sealed.length - TAG_BYTES;
     decipher.setAuthTag(sealed.subarray(border));
-    const plaintext = decipher.update(sealed.subarray(0, border));
-    let rest: Buffer;
+    if (target.length !== border) throw new RangeError(`${border} bytes to open into ${target.length}`);
     try {
-      rest = decipher.final();
+      // Both suites give a byte for a byte; what a block cipher held back would come with final().
+      let at = 0;
+      const put = (part: Buffer) => {
+        target.set(part, at);
+        at += part.length;
+        freeMemory(part);
+      };
+      for (let start = 0; start < border; start += SLICE_BYTES) {
+        put(decipher.update(sealed.subarray(start, Math.min(start + SLICE_BYTES, border))));
+      }
+      put(decipher.final());
     } catch {
-      plaintext.fill(0);
+      target.fill(0);
       throw sealError('altered', `segment ${segment} of a sealed ${this.#kind} does not open: its bytes were changed`);
     }
-    return rest.length === 0 ? plaintext : Buffer.concat([plaintext, rest]);
   }
 }
 

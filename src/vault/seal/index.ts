@@ -42,6 +42,7 @@ export {
   type Sealer,
   type SealRequest,
   type SealResponse,
+  sharedSegment,
   workerSealer,
 } from './sealer.ts';
 export {

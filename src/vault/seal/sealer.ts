@@ -10,7 +10,7 @@ import {
   type SealedChunk,
   sealChunk,
 } from './chunk-object.ts';
-import { HEADER_BYTES, type Suite, segmentRange } from './layout.ts';
+import { HEADER_BYTES, SEGMENT_BYTES, type Suite, segmentRange } from './layout.ts';
 import { openPiece, type PieceIds, type SealPiece, sealPiece } from './piece-file.ts';
 
 /** Segments to open straight from a file that holds a whole chunk object. */
@@ -21,6 +21,8 @@ export interface OpenFileSegments extends ChunkIds {
   /** Segments [first, end). */
   readonly firstSegment: number;
   readonly endSegment: number;
+  /** Where they are opened into: one of SEGMENT_BYTES for each, each a whole SharedArrayBuffer. */
+  readonly into: readonly Uint8Array[];
 }
 
 /** A sealed piece in a file of the spool. */
@@ -36,10 +38,13 @@ export interface OpenPieceFile extends PieceIds {
 export interface Sealer {
   /** As `sealChunk`. */
   seal(job: SealChunk): Promise<SealedChunk>;
-  /** As `openSegments`: one buffer of SEGMENT_BYTES a segment, in order, each in memory of its own. */
-  open(job: OpenSegments): Promise<Buffer[]>;
+  /**
+   * As `openSegments`. `into` is shared with the thread that opens (`sharedSegment`): after a rejection it must not be used
+   * again for anything, since a thread that is being ended may still write there.
+   */
+  open(job: OpenSegments): Promise<void>;
   /** The same, from a file of the cache or spool: sealed bytes never cross the calling thread. */
-  openFile(job: OpenFileSegments): Promise<Buffer[]>;
+  openFile(job: OpenFileSegments): Promise<void>;
   sealPiece(job: SealPiece): Promise<Buffer>;
   openPieceFile(job: OpenPieceFile): Promise<Buffer>;
   /** SHA-256 (32 bytes) of `data`, which is handed back. */
@@ -71,9 +76,11 @@ export function answerSeal(request: SealRequest, readRange: ReadRange): SealResp
       return [object, name];
     }
     case 'open':
-      return openSegments(request.job);
+      openSegments(request.job);
+      return [];
     case 'openFile':
-      return openFileSegments(request.job, readRange);
+      openFileSegments(request.job, readRange);
+      return [];
     case 'sealPiece':
       return [sealPiece(request.job)];
     case 'openPieceFile':
@@ -84,11 +91,11 @@ export function answerSeal(request: SealRequest, readRange: ReadRange): SealResp
 }
 
 /** The ranged read, and on a failure the header too, to tell a wrong key from altered bytes. */
-function openFileSegments(job: OpenFileSegments, readRange: ReadRange): Buffer[] {
+function openFileSegments(job: OpenFileSegments, readRange: ReadRange): void {
   const { offset, length } = segmentRange(job.firstSegment, job.endSegment);
   const sealed = readRange(job.path, offset, length);
   try {
-    return openSegments({ ...job, sealed });
+    openSegments({ ...job, sealed });
   } catch (failure) {
     throw explainFailure(failure, readRange(job.path, 0, HEADER_BYTES), job);
   }
@@ -109,6 +116,7 @@ export function workerSealer(pool: WorkerPool<SealRequest, SealResponse>): Seale
 
 function sealerOver(run: (request: SealRequest) => Promise<SealResponse>): Sealer {
   const buffers = async (request: SealRequest) => (await run(request)).map(asBuffer);
+  const nothing = async (request: SealRequest) => void (await run(request));
   const pair = async (request: SealRequest) => (await buffers(request)) as [Buffer, Buffer];
   const one = async (request: SealRequest) => (await buffers(request))[0] as Buffer;
   return {
@@ -116,8 +124,8 @@ function sealerOver(run: (request: SealRequest) => Promise<SealResponse>): Seale
       const [object, name] = await pair({ op: 'seal', job });
       return { object, name };
     },
-    open: (job) => buffers({ op: 'open', job }),
-    openFile: (job) => buffers({ op: 'openFile', job }),
+    open: (job) => nothing({ op: 'open', job }),
+    openFile: (job) => nothing({ op: 'openFile', job }),
     sealPiece: (job) => one({ op: 'sealPiece', job }),
     openPieceFile: (job) => one({ op: 'openPieceFile', job }),
     async sha256(data) {
@@ -157,11 +165,23 @@ interface Secrets {
   readonly salt?: Uint8Array;
 }
 
-/** A view's whole ArrayBuffer is copied between threads: cut the small ones out of what they may be part of. */
-function slim(job: Secrets): Secrets {
-  const own = (bytes: Uint8Array) => new Uint8Array(bytes);
-  const ids = { bundleKey: own(job.bundleKey), libraryId: own(job.libraryId), bundleId: own(job.bundleId) };
-  return job.salt === undefined ? ids : { ...ids, salt: own(job.salt) };
+/** A view's whole ArrayBuffer is copied between threads: the small ones go together in one of their own. */
+function slim({ bundleKey, libraryId, bundleId, salt }: Secrets): Secrets {
+  const parts = [bundleKey, libraryId, bundleId, ...(salt === undefined ? [] : [salt])];
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let end = 0;
+  const own = (bytes: Uint8Array) => {
+    all.set(bytes, end);
+    end += bytes.length;
+    return all.subarray(end - bytes.length, end);
+  };
+  const ids = { bundleKey: own(bundleKey), libraryId: own(libraryId), bundleId: own(bundleId) };
+  return salt === undefined ? ids : { ...ids, salt: own(salt) };
+}
+
+/** Memory for one opened segment that the sealer's threads can write to. */
+export function sharedSegment(): Buffer {
+  return Buffer.from(new SharedArrayBuffer(SEGMENT_BYTES));
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
