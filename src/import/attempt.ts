@@ -227,9 +227,9 @@ export class Attempt {
   async #commit(info: Info, mayRefetch: boolean): Promise<boolean> {
     await this.#step('committing');
     const { row } = this.#record;
-    const ids = { torrentId: row.torrent_id as number, bundle: row.bundle as number };
+    const bundle = row.bundle as number;
     try {
-      await commitContent({ ...ids, info, rows: this.#rows, options: this.#options, signal: this.#abort.signal });
+      await commitContent({ bundle, info, rows: this.#rows, options: this.#options, signal: this.#abort.signal });
       return true;
     } catch (error) {
       if (!mayRefetch || errorKind(error) !== 'refused' || this.#torrent.left === 0) throw error;

@@ -1,8 +1,9 @@
-import type { Updateable } from 'kysely';
-import type { CacheMode, Database, JsonObject, TorrentsTable } from '../db/index.ts';
+import type { Transaction, Updateable } from 'kysely';
+import type { CacheMode, Database, JsonObject, Schema, TorrentsTable } from '../db/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { type BundleSettings, noteManifestChange } from '../vault/index.ts';
 import { Listeners } from './listeners.ts';
 import { describeProvisional, type FileTags, type ProvisionalTrack, type ReleaseFile } from './provisional.ts';
 import {
@@ -10,6 +11,7 @@ import {
   filesOf,
   listTorrents,
   releasesOnBundles,
+  settingsOfTorrents,
   type TorrentFilter,
   torrentsOfRelease,
 } from './queries.ts';
@@ -42,21 +44,23 @@ export class LibraryManager {
   readonly #db: Database['db'];
   readonly #clock: Clock;
   readonly #seedingChanges: Listeners<SeedingChange>;
+  /** Of bundles. */
+  readonly #manifestChanges: Listeners<number>;
 
   constructor({ database, clock, log }: LibraryDeps) {
     this.#db = database.db;
     this.#clock = clock;
     this.#seedingChanges = new Listeners('seeding', log);
+    this.#manifestChanges = new Listeners('manifest', log);
   }
 
   /**
-   * Makes the release that a bundle's own names and tags describe, with its album, artist and tracks; gives the bundle's
-   * releases as its manifest keeps them. Safe to call again: a bundle that has a release keeps it.
+   * Makes the release that a bundle's own names and tags describe, with its album, artist and tracks. Safe to call again: a
+   * bundle that has a release keeps it.
    */
-  async addProvisionalRelease({ bundle, name, files, tags }: NewRelease): Promise<readonly JsonObject[]> {
+  async addProvisionalRelease({ bundle, name, files, tags }: NewRelease): Promise<void> {
     const described = describeProvisional(name, files, tags);
     await this.#db.transaction().execute((trx) => saveRelease(trx, bundle, described, this.#clock.now()));
-    return this.#describeReleases(bundle);
   }
 
   /** Takes back what addProvisionalRelease made of a bundle that does not come into the library. Safe to call again. */
@@ -64,7 +68,12 @@ export class LibraryManager {
     return this.#db.transaction().execute((trx) => removeReleases(trx, bundle));
   }
 
-  /** A bundle's releases as its manifest keeps them. */
+  /** What a bundle's manifest keeps besides its content, as it is now. */
+  async describe(bundle: number): Promise<BundleSettings> {
+    const torrents = await settingsOfTorrents(this.#db, bundle);
+    return { torrents, releases: await this.#describeReleases(bundle) };
+  }
+
   async #describeReleases(bundle: number): Promise<JsonObject[]> {
     const releases = await releasesOnBundles(this.#db, [bundle]);
     const described: JsonObject[] = [];
@@ -111,13 +120,13 @@ export class LibraryManager {
    * @throws BaeError `not-found` for a torrent that is not in the library
    */
   async setTorrentSeeding(torrentId: number, isSeeding: boolean): Promise<void> {
-    await this.#update(torrentId, { is_seeding: isSeeding });
+    await this.#set(torrentId, { is_seeding: isSeeding });
     await this.#seedingChanges.emit({ torrentId, isSeeding });
   }
 
   /** Saves a torrent's cache mode, no more: the pins are the seeder's. @throws BaeError `not-found` */
   setCacheMode(torrentId: number, cacheMode: CacheMode): Promise<void> {
-    return this.#update(torrentId, { cache_mode: cacheMode });
+    return this.#set(torrentId, { cache_mode: cacheMode });
   }
 
   /** Saves what is wrong with a torrent, in one sentence, or that nothing is. @throws BaeError `not-found` */
@@ -128,6 +137,38 @@ export class LibraryManager {
   /** Calls after each setTorrentSeeding, in order; returns the way to stop listening. */
   onSeedingChange(listener: (change: SeedingChange) => void | Promise<void>): () => void {
     return this.#seedingChanges.add(listener);
+  }
+
+  /** Calls with a bundle after each change of what `describe` says of it; returns the way to stop listening. */
+  onManifestChange(listener: (bundle: number) => void): () => void {
+    return this.#manifestChanges.add(listener);
+  }
+
+  /** Changes, in one transaction, what `describe` says of the bundles that `work` names, and tells it. */
+  async #redescribe(work: (trx: Transaction<Schema>) => Promise<readonly number[]>): Promise<void> {
+    const bundles = await this.#db.transaction().execute(async (trx) => {
+      const changed = await work(trx);
+      await noteManifestChange(trx, changed);
+      return changed;
+    });
+    for (const bundle of bundles) await this.#manifestChanges.emit(bundle);
+  }
+
+  /** Saves a setting of a torrent that its manifest keeps too; one that it has already is no change. */
+  #set(torrentId: number, values: Pick<TorrentUpdate, 'is_seeding' | 'cache_mode'>): Promise<void> {
+    return this.#redescribe(async (trx) => {
+      const row = await trx
+        .selectFrom('torrents')
+        .select(['is_seeding', 'cache_mode'])
+        .where('id', '=', torrentId)
+        .where('completed_at', 'is not', null)
+        .executeTakeFirst();
+      if (row === undefined) throw noTorrent();
+      const wanted = { ...row, ...values };
+      if (wanted.is_seeding === row.is_seeding && wanted.cache_mode === row.cache_mode) return [];
+      await trx.updateTable('torrents').set(values).where('id', '=', torrentId).execute();
+      return bundlesOfTorrent(trx, torrentId);
+    });
   }
 
   async #update(torrentId: number, values: TorrentUpdate): Promise<void> {

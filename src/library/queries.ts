@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Schema } from '../db/index.ts';
+import type { BundleSettings } from '../vault/index.ts';
 import type { LibraryFile, LibraryRelease, LibraryTorrent } from './rows.ts';
 
 type Db = Kysely<Schema>;
@@ -88,6 +89,23 @@ export async function bundlesOfTorrent(db: Db, torrentId: number): Promise<numbe
     .orderBy('torrent_offset')
     .execute();
   return [...new Set(rows.flatMap(({ bundle }) => (bundle === null ? [] : [bundle])))];
+}
+
+/** How each torrent that lies on a bundle is seeded, by ascending id. */
+export async function settingsOfTorrents(db: Db, bundle: number): Promise<BundleSettings['torrents']> {
+  const rows = await db
+    .selectFrom('torrent_piece_mappings')
+    .innerJoin('torrents', 'torrents.id', 'torrent_piece_mappings.torrent_id')
+    .select(['torrents.id', 'info_hash', 'trackers_json', 'is_seeding', 'cache_mode'])
+    .distinct()
+    .where('torrent_piece_mappings.bundle', '=', bundle)
+    .orderBy('torrents.id')
+    .execute();
+  return rows.map((row) => ({
+    infoHash: row.info_hash.toString('hex'),
+    trackers: row.trackers_json,
+    seeding: { seeding: row.is_seeding, cacheMode: row.cache_mode },
+  }));
 }
 
 /** Ids of the library's torrents that lie on a release's bundle; null when there is no such release. */

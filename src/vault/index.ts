@@ -1,4 +1,5 @@
 export { type Files, systemFiles } from './files.ts';
+export { noteManifestChange } from './manifest-changes.ts';
 export type {
   BundleContent,
   BundleFile,

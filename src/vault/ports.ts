@@ -99,8 +99,12 @@ export interface Vault {
    * missing or a different manifest is there; `cancelled` when the signal aborts or the bundle is abandoned.
    */
   commit(bundleId: number, content: BundleContent, options?: { signal?: AbortSignal }): Promise<void>;
-  /** Writes the next generation of a committed bundle's manifest; returns its number. */
-  writeGeneration(bundleId: number, settings: BundleSettings): Promise<number>;
+  /**
+   * What VaultOptions.describe says of a bundle changed, and `noteManifestChange` saved that it did: a new generation of the
+   * manifest is written within seconds, at the close if that comes before and the store answers, else at the next start.
+   * Nothing waits for it; a generation that somebody else wrote is told in the log.
+   */
+  manifestChanged(bundleId: number): void;
   /**
    * Cancels an uncommitted bundle: its spool, its objects and its rows go. Resolves once it is marked so durably and its
    * local files are gone; objects are deleted in the background, also after a restart. `refused` once committed; a bundle
