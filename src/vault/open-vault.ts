@@ -217,7 +217,13 @@ export class OpenVault implements Vault {
       bundle.stop.abort(closed);
       bundle.wake();
     }
-    const quiet = Promise.all([uploads.close(), abandons.settled(), pins.settled(), manifests.settled(), ...held.map((one) => one.quiet())]);
+    const quiet = Promise.all([
+      uploads.close(),
+      abandons.settled(),
+      pins.settled(),
+      manifests.settled(),
+      ...held.map((one) => one.quiet()),
+    ]);
     await Promise.race([quiet, grace()]);
     await journal.settled();
     await cache.close();
