@@ -18,7 +18,7 @@ export interface BundleTorrent {
   readonly rawInfo: Buffer;
 }
 
-/** What may change after the import: each change is a new generation of the bundle's manifest. Kept as JSON. */
+/** What may change after the import: changes become new generations of the bundle's manifest. Kept as JSON. */
 export interface BundleSettings {
   /** Trackers by tier and how each torrent is seeded, by info-hash in hex. */
   readonly torrents: readonly {
