@@ -1,103 +1,9 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { frailDatabase, temporaryDatabase } from '../../test/parts/database.ts';
-import { importAlbum, makeAlbum, type Run, readBytes, Workshop } from '../../test/parts/workshop.ts';
-import type { Database } from '../db/index.ts';
-import { type Clock, systemClock } from '../lib/clock.ts';
+import { describe, expect, it } from 'vitest';
+import { makeAlbum, readBytes } from '../../test/parts/workshop.ts';
 import { silentLog } from '../lib/log.ts';
-import { seededRandom } from '../lib/random.ts';
 import { noteManifestChange } from './manifest-changes.ts';
-import { MANIFEST_DELAY_MILLISECONDS } from './manifests.ts';
-import type { BundleSettings } from './ports.ts';
-import { type Manifest, openManifest, openRoot, parseKeyFile, parseManifestName, ROOT_NAME } from './seal/index.ts';
-
-/** The system's clock in a hurry, with the manifests' delay kept until a test says that it is over. */
-class DueClock implements Clock {
-  readonly #due = new Set<() => void>();
-  now = systemClock.now;
-  monotonic = systemClock.monotonic;
-  every = systemClock.every;
-
-  after(milliseconds: number, call: () => void) {
-    if (milliseconds !== MANIFEST_DELAY_MILLISECONDS) return systemClock.after(Math.min(milliseconds, 20), call);
-    const due = () => call();
-    this.#due.add(due);
-    return { cancel: () => void this.#due.delete(due) };
-  }
-
-  get waiting(): number {
-    return this.#due.size;
-  }
-
-  pass(): void {
-    const due = [...this.#due];
-    this.#due.clear();
-    for (const call of due) call();
-  }
-}
-
-/** A library that changes its mind, and one committed bundle of it. */
-async function library(options: Workshop['options'] = {}, database?: Database) {
-  const workshop = await Workshop.make();
-  const clock = new DueClock();
-  workshop.clock = clock;
-  workshop.options = options;
-  const says = { title: 'first' };
-  const infoHash = Buffer.alloc(20, 3).toString('hex');
-  const settings = (): BundleSettings => ({
-    torrents: [{ infoHash, trackers: [['http://tracker.example/announce']], seeding: { title: says.title } }],
-    releases: [{ title: says.title }],
-  });
-  workshop.describe = async () => settings();
-  const started = await workshop.start();
-  const run = { ...started, database: database ?? started.database };
-  const album = await makeAlbum(run.database, 100_000, 50_000);
-  const { bundle, handle } = await importAlbum(run.vault, { ...album, content: { ...album.content, ...settings() } });
-  clock.pass();
-  /** A change as the library makes it; resolves when it is saved. */
-  const change = async ({ vault, database }: Run, title: string) => {
-    says.title = title;
-    await database.db.transaction().execute((trx) => noteManifestChange(trx, [bundle]));
-    vault.manifestChanged(bundle);
-  };
-  return { workshop, clock, run, album, bundle, handle, change };
-}
-
-/** All generations in the store, opened as a stranger with the key would; each must follow from the one before. */
-async function generations(workshop: Workshop): Promise<Manifest[]> {
-  const slot = parseKeyFile(await readFile(join(workshop.folder, 'data', 'library.key'), 'utf8'));
-  const keys = openRoot(await workshop.objects.get(ROOT_NAME), slot);
-  const manifests: Manifest[] = [];
-  let previous: Buffer | null = null;
-  for (const name of await workshop.names('m/')) {
-    const { handle, generation } = parseManifestName(name) as { handle: Buffer; generation: number };
-    const sealed = await workshop.objects.get(name);
-    const manifest = openManifest(keys, handle, generation, sealed);
-    expect(manifest.generation).toBe(manifests.length + 1);
-    expect(manifest.previous).toEqual(previous);
-    previous = createHash('sha256').update(sealed).digest();
-    manifests.push(manifest);
-  }
-  return manifests;
-}
-
-const titles = async (workshop: Workshop) => (await generations(workshop)).map(({ releases }) => releases[0]?.title);
-const noted = (run: Run) => run.database.db.selectFrom('manifest_changes').selectAll().execute();
-
-/** Lets the delay pass again and again until nothing is noted. */
-async function written(run: Run, clock: DueClock): Promise<void> {
-  await expect
-    .poll(
-      async () => {
-        clock.pass();
-        return noted(run);
-      },
-      { interval: 5, timeout: 10_000 },
-    )
-    .toEqual([]);
-}
+import type { Manifest } from './seal/index.ts';
+import { generations, library, noted, titles, written } from './testing.ts';
 
 describe('a change of what the library says', () => {
   it('is a new generation that follows from the one before, with the same table and key', async () => {
@@ -174,14 +80,19 @@ describe('a change of what the library says', () => {
 
   it('is written at the close, or else by the next start', async () => {
     const { workshop, clock, run, change } = await library();
+    // All the time that a close has.
+    clock.hurries = false;
     await change(run, 'at the close');
     await run.close();
+    clock.hurries = true;
     expect(await titles(workshop)).toEqual(['first', 'at the close']);
-    const second = await workshop.start();
-    second.store.inject({ call: 'put', name: /^m\//, act: 'fail' });
-    await change(second, 'with the store away');
-    await second.close();
-    expect(await titles(workshop)).toHaveLength(2);
+    for (const act of ['fail', 'hang'] as const) {
+      const second = await workshop.start();
+      second.store.inject({ call: 'put', name: /^m\//, act });
+      await change(second, 'with the store away');
+      await second.close();
+      expect(await titles(workshop)).toHaveLength(2);
+    }
     const third = await workshop.start();
     await written(third, clock);
     expect((await titles(workshop)).at(-1)).toBe('with the store away');
@@ -199,7 +110,7 @@ describe('a change of what the library says', () => {
     const broken = Array.from({ length: 2_000 }, (_, at) => bundle + 1 + at);
     const rows = broken.map((id) => ({ ...values, id, bundle_id: Buffer.from(String(id).padStart(16, '0')) }));
     await run.database.batch(rows.map((one) => db.insertInto('bundles').values(one)));
-    await noteManifestChange(db, [...broken, bundle]);
+    await db.transaction().execute((trx) => noteManifestChange(trx, [...broken, bundle]));
     for (const id of [...broken, bundle]) run.vault.manifestChanged(id);
     expect(clock.waiting).toBe(1);
     clock.pass();
@@ -263,81 +174,4 @@ describe('a store in the way of a new generation', () => {
     await expect.poll(() => next.vault.stats().spoolBytes, { interval: 5 }).toBe(0);
     await next.close();
   });
-});
-
-describe('a new generation', () => {
-  it('comes after a crash and a power cut at any step, in an unbroken line', async () => {
-    const { workshop, clock, run, change } = await library();
-    await run.close();
-    const random = seededRandom(11);
-    let whole = false;
-    let kills = 0;
-    for (let step = 1; !whole; step++) {
-      let left = Number.POSITIVE_INFINITY;
-      workshop.step = () => {
-        if (--left === 0) workshop.kill();
-      };
-      const title = `killed at ${step}`;
-      const goOn = async () => {
-        const life = await workshop.start();
-        await workshop.orKilled(written(life, clock));
-        await workshop.orKilled(life.close());
-      };
-      const live = async () => {
-        const life = await workshop.start();
-        left = step;
-        await change(life, title);
-        clock.pass();
-        await workshop.orKilled(written(life, clock));
-        left = Number.POSITIVE_INFINITY;
-        await life.close();
-        whole = true;
-      };
-      await live().catch((error) => {
-        if (left > 0) throw error;
-        kills++;
-      });
-      workshop.kill();
-      await workshop.buried();
-      await workshop.files.powerCut(random);
-      // Killed again, some way into what it goes on with.
-      left = random.int(step + 20) + 1;
-      await goOn().catch((error) => {
-        if (left > 0) throw error;
-      });
-      workshop.kill();
-      await workshop.buried();
-      await workshop.files.powerCut(random);
-      workshop.step = null;
-      const after = await workshop.start();
-      await written(after, clock);
-      expect((await titles(workshop)).at(-1)).toBe(title);
-      await expect.poll(() => after.vault.stats().spoolBytes, { interval: 5 }).toBe(0);
-      await after.close();
-    }
-    expect(kills).toBeGreaterThan(12);
-    // Each crash repeats a generation at most once.
-    expect((await titles(workshop)).length).toBeLessThanOrEqual(2 + 3 * (kills + 1));
-  }, 60_000);
-
-  it('comes though the database fails at any query', async () => {
-    const database = await temporaryDatabase();
-    onTestFinished(() => database.remove());
-    const frail = frailDatabase(database);
-    const { workshop, clock, run, change } = await library({ database: frail }, database);
-    let failed = 0;
-    for (let query = 1; ; query++) {
-      await change(run, `query ${query}`);
-      frail.after(query, () => {
-        failed = query;
-        frail.failAfter(0);
-        setTimeout(() => frail.failAfter(Number.POSITIVE_INFINITY), 1);
-      });
-      await written(run, clock);
-      expect((await titles(workshop)).at(-1)).toBe(`query ${query}`);
-      if (failed < query) break;
-    }
-    expect(failed).toBeGreaterThan(5);
-    await run.close();
-  }, 60_000);
 });
