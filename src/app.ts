@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/index.ts';
 import { createApplication, createHttp, type Listening, listenSocket, listenTcp } from './http/index.ts';
+import { TagReader, workerTagParser } from './identify/index.ts';
 import { ImportManager } from './import/index.ts';
 import { isLoopbackAddress } from './lib/addresses.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
@@ -105,11 +106,14 @@ async function startRooms(
   const { engine, sessions, peerPort } = await openEngine(base, vault, (session) => journal.changed(session));
   const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log });
   closers.push(() => seeder.stop());
+  const parser = workerTagParser(clock);
+  closers.push(() => parser.close());
   const imports = new ImportManager({
     database,
     vault,
     sessions,
     library,
+    tags: new TagReader({ parser, clock }),
     clock,
     log,
     settings: { stallMilliseconds: config.import_stall_seconds * 1_000 },

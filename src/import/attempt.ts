@@ -242,8 +242,8 @@ export class Attempt {
   async #finish(): Promise<void> {
     const { row } = this.#record;
     const torrentId = row.torrent_id as number;
-    await this.#rows.finish(row.id, torrentId, 'as-is');
-    this.#record.note({ state: 'done', identification: 'as-is', reason: null, progress: 1 });
+    await this.#rows.finish(row.id, torrentId);
+    this.#record.note({ state: 'done', reason: null, progress: 1 });
     const session = this.#session as TorrentSession;
     this.#session = null;
     session.listener = {};

@@ -7,6 +7,7 @@ import { ManualClock } from '../../test/parts/manual-clock.ts';
 import { ScriptedEngine, type ScriptedSeed, type ScriptedTorrent } from '../../test/parts/scripted-engine.ts';
 import { memoryVault, testStore } from '../../test/parts/vault.ts';
 import { type Database, openDatabase } from '../db/index.ts';
+import { inlineTagParser, TagReader } from '../identify/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
@@ -70,6 +71,7 @@ export class Run {
       vault,
       sessions: this.sessions,
       library: this.library,
+      tags: new TagReader({ parser: inlineTagParser, clock }),
       clock,
       log,
       settings: { stallMilliseconds: STALL_MILLISECONDS },

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from './clock.ts';
 import { BaeError } from './errors.ts';
-import { WorkerPool } from './pool.ts';
+import { type JobLimits, WorkerPool } from './pool.ts';
 
 const here = (path: string) => new URL(path, import.meta.url).href;
 
@@ -15,6 +16,8 @@ const TOLD = worker(`async (request) => {
   if (request === 'die') process.exit(3);
   if (request === 'crash') queueMicrotask(() => { throw new Error('boom'); });
   if (request === 'crash' || request === 'hang') return new Promise(() => {});
+  if (request === 'spin') for (;;);
+  if (request === 'grow') for (const kept = []; ; ) kept.push(new Array(10_000).fill(0.5));
   if (request === 'wait') await new Promise((resolve) => setTimeout(resolve, 50));
   if (request === 'corrupt') throw new BaeError('corrupt', 'bad bytes', { cause: { reason: 'altered' } });
   if (request === 'busy') throw new BaeError('unavailable', 'later');
@@ -113,6 +116,51 @@ describe('WorkerPool', () => {
     expect(await Promise.all(running)).toEqual(['wait', 1]);
     await closing;
     expect((await failure(pool.run(3))).kind).toBe('cancelled');
+  });
+
+  describe('with limits', () => {
+    const limited = (limits: Partial<JobLimits>) => {
+      const all = { clock: systemClock, milliseconds: 60_000, heapMebibytes: 32, ...limits };
+      const pool = new WorkerPool<unknown, unknown>({ url: TOLD, size: 1, limits: all });
+      pools.push(pool);
+      return pool;
+    };
+
+    it('ends a thread that takes too long, and no other job with it', async () => {
+      const pool = limited({ milliseconds: 1_500 });
+      const lost = failure(pool.run('spin'));
+      const after = pool.run('after');
+      expect([pool.running, pool.queued]).toEqual([1, 1]);
+      expect((await lost).message).toContain('no answer within 1500 ms');
+      expect(await after).toBe('after');
+    });
+
+    it('ends a thread that takes too much memory', async () => {
+      const pool = limited({});
+      expect((await failure(pool.run('grow'))).message).toContain('memory');
+      expect(await pool.run('after')).toBe('after');
+    });
+
+    it('forgets the time of a job that is done', async () => {
+      const due: (() => void)[] = [];
+      const clock = {
+        ...systemClock,
+        after: (_milliseconds: number, call: () => void) => {
+          due.push(call);
+          return { cancel: () => void due.splice(due.indexOf(call), 1) };
+        },
+      };
+      const pool = limited({ clock });
+      expect(await Promise.all([pool.run(1), pool.run(2)])).toEqual([1, 2]);
+      expect(due).toEqual([]);
+    });
+
+    it('does not wait for a job when it closes', async () => {
+      const pool = limited({});
+      const lost = failure(pool.run('spin'));
+      await pool.close();
+      expect((await lost).kind).toBe('failed');
+    });
   });
 
   it('has at least one thread', () => {

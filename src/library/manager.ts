@@ -5,7 +5,7 @@ import { BaeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { type BundleSettings, noteManifestChange } from '../vault/index.ts';
 import { Listeners } from './listeners.ts';
-import { describeProvisional, type FileTags, type ProvisionalTrack, type ReleaseFile } from './provisional.ts';
+import { describeProvisional, type FileTags, type ReleaseFile } from './provisional.ts';
 import {
   bundlesOfTorrent,
   filesOf,
@@ -14,9 +14,10 @@ import {
   settingsOfTorrents,
   type TorrentFilter,
   torrentsOfRelease,
+  tracksOf,
 } from './queries.ts';
-import type { LibraryTorrent, LibraryTorrentDetail } from './rows.ts';
-import { removeReleases, saveRelease } from './save.ts';
+import type { LibraryReleaseDetail, LibraryTorrent, LibraryTorrentDetail, LibraryTrack } from './rows.ts';
+import { removeReleases, replaceRelease, saveRelease } from './save.ts';
 
 export interface LibraryDeps {
   readonly database: Database;
@@ -36,7 +37,6 @@ export interface NewRelease {
   /** The torrent's name. */
   readonly name: string;
   readonly files: readonly ReleaseFile[];
-  readonly tags?: readonly FileTags[];
 }
 
 /** Albums, releases, tracks, and which torrents are in the library. Owns no bytes and no sessions. */
@@ -55,12 +55,21 @@ export class LibraryManager {
   }
 
   /**
-   * Makes the release that a bundle's own names and tags describe, with its album, artist and tracks. Safe to call again: a
-   * bundle that has a release keeps it.
+   * Makes the release that a bundle's own names describe, with its album, artist and tracks. Safe to call again: a bundle
+   * that has a release keeps it.
    */
-  async addProvisionalRelease({ bundle, name, files, tags }: NewRelease): Promise<void> {
-    const described = describeProvisional(name, files, tags);
+  async addProvisionalRelease({ bundle, name, files }: NewRelease): Promise<void> {
+    const described = describeProvisional(name, files);
     await this.#db.transaction().execute((trx) => saveRelease(trx, bundle, described, this.#clock.now()));
+  }
+
+  /**
+   * Makes a bundle's provisional release the one that its names and the tags of its files describe together; its id stays.
+   * Safe to call again. A release that is no longer provisional is left alone.
+   */
+  addTags({ bundle, name, files }: NewRelease, tags: readonly FileTags[]): Promise<void> {
+    const described = describeProvisional(name, files, tags);
+    return this.#db.transaction().execute((trx) => replaceRelease(trx, bundle, described, this.#clock.now()));
   }
 
   /** Takes back what addProvisionalRelease made of a bundle that does not come into the library. Safe to call again. */
@@ -75,12 +84,9 @@ export class LibraryManager {
   }
 
   async #describeReleases(bundle: number): Promise<JsonObject[]> {
-    const releases = await releasesOnBundles(this.#db, [bundle]);
-    const described: JsonObject[] = [];
-    for (const { id, title, artist, year, isProvisional } of releases) {
-      described.push({ title, artist, year, provisional: isProvisional, tracks: (await this.#tracks(id)).map(asJson) });
-    }
-    return described;
+    return (await this.#releases([bundle])).map(({ title, artist, year, isProvisional, tracks }) => {
+      return { title, artist, year, provisional: isProvisional, tracks: tracks.map(asJson) };
+    });
   }
 
   /** The library's torrents, by ascending id. */
@@ -104,7 +110,7 @@ export class LibraryManager {
       .select('trackers_json')
       .where('id', '=', torrentId)
       .executeTakeFirstOrThrow(noTorrent);
-    const releases = await releasesOnBundles(this.#db, bundles);
+    const releases = await this.#releases(bundles);
     return { ...torrent, files: files.flat(), releases, trackers: trackers_json };
   }
 
@@ -181,28 +187,18 @@ export class LibraryManager {
     if (numUpdatedRows === 0n) throw noTorrent();
   }
 
-  async #tracks(releaseId: number): Promise<ProvisionalTrack[]> {
-    const rows = await this.#db
-      .selectFrom('tracks')
-      .selectAll()
-      .where('release_id', '=', releaseId)
-      .orderBy('disc_number')
-      .orderBy('track_number')
-      .execute();
-    return rows.map((row) => ({
-      disc: row.disc_number,
-      track: row.track_number,
-      title: row.title,
-      artist: row.artist,
-      durationMs: row.duration_ms,
-      fileIndex: row.file_index,
-    }));
+  async #releases(bundles: readonly number[]): Promise<LibraryReleaseDetail[]> {
+    const detailed: LibraryReleaseDetail[] = [];
+    for (const release of await releasesOnBundles(this.#db, bundles)) {
+      detailed.push({ ...release, tracks: await tracksOf(this.#db, release.id) });
+    }
+    return detailed;
   }
 }
 
 type TorrentUpdate = Pick<Updateable<TorrentsTable>, 'is_seeding' | 'cache_mode' | 'error'>;
 
-function asJson({ disc, track, title, artist, durationMs, fileIndex }: ProvisionalTrack): JsonObject {
+function asJson({ disc, track, title, artist, durationMs, fileIndex }: LibraryTrack): JsonObject {
   return { disc, track, title, artist, durationMs, fileIndex };
 }
 

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Schema } from '../db/index.ts';
 import type { BundleSettings } from '../vault/index.ts';
-import type { LibraryFile, LibraryRelease, LibraryTorrent } from './rows.ts';
+import type { LibraryFile, LibraryRelease, LibraryTorrent, LibraryTrack } from './rows.ts';
 
 type Db = Kysely<Schema>;
 
@@ -154,5 +154,24 @@ export async function releasesOnBundles(db: Db, bundles: readonly number[]): Pro
     artist: row.artist,
     year: row.year,
     isProvisional: row.is_provisional,
+  }));
+}
+
+/** A release's tracks, in order. */
+export async function tracksOf(db: Db, releaseId: number): Promise<LibraryTrack[]> {
+  const rows = await db
+    .selectFrom('tracks')
+    .selectAll()
+    .where('release_id', '=', releaseId)
+    .orderBy('disc_number')
+    .orderBy('track_number')
+    .execute();
+  return rows.map((row) => ({
+    disc: row.disc_number,
+    track: row.track_number,
+    title: row.title,
+    artist: row.artist,
+    durationMs: row.duration_ms,
+    fileIndex: row.file_index,
   }));
 }

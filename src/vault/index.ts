@@ -11,4 +11,5 @@ export type {
   Vault,
   VaultStats,
 } from './ports.ts';
+export { LEASE_BYTES, readBytes } from './read-bytes.ts';
 export { openVault, type VaultOptions } from './vault.ts';

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../lib/abort.ts';
 import { BaeError } from '../lib/errors.ts';
 import type {
   ByteRange,
@@ -281,15 +282,4 @@ function cut(segment: Segment, span: ChunkSpan): Buffer {
     Math.max(0, span.chunkOffset - start),
     Math.min(SEGMENT_BYTES, span.chunkOffset + span.length - start),
   );
-}
-
-/** The result, or a rejection with `cancelled` as soon as the signal aborts. */
-function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(new BaeError('cancelled', 'The read was called off.', { cause: signal.reason }));
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
