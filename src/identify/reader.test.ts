@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../../test/parts/manual-clock.ts';
+import { type Fields, flac, m4a, mp3, opus, vorbis } from '../../test/parts/tagged-files.ts';
 import { systemClock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 import { inlineTagParser, TagReader, type TagSource } from './index.ts';
@@ -13,7 +14,6 @@ import {
   READ_BYTES,
 } from './limits.ts';
 import type { ParseOutcome, ParseRequest, TagParser } from './ports.ts';
-import { type Fields, flac, m4a, mp3, opus, vorbis } from './testing.ts';
 
 const never = new AbortController().signal;
 

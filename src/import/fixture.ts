@@ -106,6 +106,19 @@ export class Run {
     );
   }
 
+  /** Waits until nothing is left to be read of its tags. */
+  async untilIdentified(id: number): Promise<ImportSnapshot> {
+    return vi.waitFor(
+      async () => {
+        const snapshot = await this.imports.get(id);
+        if (['waiting', 'looking'].includes(snapshot.identification))
+          throw new Error(`it is ${snapshot.identification}`);
+        return snapshot;
+      },
+      { timeout: 5_000, interval: 5 },
+    );
+  }
+
   /** The engine's side of an album. */
   torrent({ infoHash }: Album): ScriptedTorrent {
     const torrent = this.engine.get(infoHash);

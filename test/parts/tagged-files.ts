@@ -1,4 +1,4 @@
-// For tests: small tagged files made in code.
+// Small tagged files, made in code.
 
 const utf8 = (text: string) => Buffer.from(text);
 const u32le = (value: number) => Buffer.from(Uint32Array.of(value).buffer);
