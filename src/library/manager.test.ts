@@ -149,6 +149,8 @@ describe('releases', () => {
     ]);
     const various = tags.map((one) => ({ ...one, albumArtist: `Artist ${one.fileIndex}` }));
     expect(describeProvisional('Album', FILES, various).artist).toBe('Various Artists');
+    const guest = tags.map((one, index) => ({ ...one, albumArtist: index === 0 ? 'Someone feat. A' : 'Someone' }));
+    expect(describeProvisional('Album', FILES, guest).artist).toBe('Someone');
     const torn = tags.map((one) => ({ ...one, album: `Album ${one.fileIndex}`, track: -1 }));
     expect(describeProvisional('Artist - Album', FILES, torn)).toMatchObject({ title: 'Album' });
   });
