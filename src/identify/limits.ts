@@ -15,6 +15,8 @@ export const READ_BYTES = 64 * KIB;
 export const MAX_FILE_MILLISECONDS = 15_000;
 /** Time for parsing one torrent's files. */
 export const MAX_TOTAL_MILLISECONDS = 120_000;
+/** The thread that parses ends when there was nothing to parse for so long. */
+export const IDLE_MILLISECONDS = 30_000;
 /** JavaScript heap of the thread that parses. */
 export const MAX_HEAP_MEBIBYTES = 128;
 /** UTF-16 units of a name or title; the rest is cut off. */

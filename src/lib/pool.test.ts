@@ -7,7 +7,7 @@ const here = (path: string) => new URL(path, import.meta.url).href;
 
 /** A worker module of one handler, as text; it may use answerPool and BaeError. */
 function worker(handler: string): URL {
-  const imports = `import { answerPool } from '${here('./pool.ts')}'; import { BaeError } from '${here('./errors.ts')}';`;
+  const imports = `import { threadId } from 'node:worker_threads'; import { answerPool } from '${here('./pool.ts')}'; import { BaeError } from '${here('./errors.ts')}';`;
   return new URL(`data:text/javascript,${encodeURIComponent(`${imports}\nanswerPool(${handler});`)}`);
 }
 
@@ -18,6 +18,7 @@ const TOLD = worker(`async (request) => {
   if (request === 'crash' || request === 'hang') return new Promise(() => {});
   if (request === 'spin') for (;;);
   if (request === 'grow') for (const kept = []; ; ) kept.push(new Array(10_000).fill(0.5));
+  if (request === 'who') return { response: threadId };
   if (request === 'wait') await new Promise((resolve) => setTimeout(resolve, 50));
   if (request === 'corrupt') throw new BaeError('corrupt', 'bad bytes', { cause: { reason: 'altered' } });
   if (request === 'busy') throw new BaeError('unavailable', 'later');
@@ -120,7 +121,7 @@ describe('WorkerPool', () => {
 
   describe('with limits', () => {
     const limited = (limits: Partial<JobLimits>) => {
-      const all = { clock: systemClock, milliseconds: 60_000, heapMebibytes: 32, ...limits };
+      const all = { clock: systemClock, milliseconds: 60_000, idleMilliseconds: 60_000, heapMebibytes: 32, ...limits };
       const pool = new WorkerPool<unknown, unknown>({ url: TOLD, size: 1, limits: all });
       pools.push(pool);
       return pool;
@@ -141,18 +142,24 @@ describe('WorkerPool', () => {
       expect(await pool.run('after')).toBe('after');
     });
 
-    it('forgets the time of a job that is done', async () => {
-      const due: (() => void)[] = [];
+    it('counts the time of what runs, and ends an idle thread', async () => {
+      const due = new Map<() => void, number>();
       const clock = {
         ...systemClock,
-        after: (_milliseconds: number, call: () => void) => {
-          due.push(call);
-          return { cancel: () => void due.splice(due.indexOf(call), 1) };
+        after: (milliseconds: number, call: () => void) => {
+          due.set(call, milliseconds);
+          return { cancel: () => void due.delete(call) };
         },
       };
-      const pool = limited({ clock });
-      expect(await Promise.all([pool.run(1), pool.run(2)])).toEqual([1, 2]);
-      expect(due).toEqual([]);
+      const pool = limited({ clock, milliseconds: 1, idleMilliseconds: 2 });
+      const [first, second] = [pool.run('who'), pool.run('who')];
+      expect([...due.values()]).toEqual([1]);
+      expect(await second).toBe(await first);
+      expect([...due.values()]).toEqual([2]);
+      const [end] = due.keys();
+      end?.();
+      expect(due.size).toBe(0);
+      expect(await pool.run('who')).not.toBe(await first);
     });
 
     it('does not wait for a job when it closes', async () => {

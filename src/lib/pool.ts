@@ -18,6 +18,8 @@ export interface JobLimits {
   readonly clock: Clock;
   /** From when the thread got the job. */
   readonly milliseconds: number;
+  /** A thread without a job for so long is ended too, for the memory it holds. */
+  readonly idleMilliseconds: number;
   /** JavaScript heap of one thread. */
   readonly heapMebibytes: number;
 }
@@ -127,6 +129,7 @@ class Thread<Request, Response> {
   readonly #limits: JobLimits | null;
   readonly #jobs = new Map<number, Job<Request, Response>>();
   #worker: Worker | null = null;
+  /** Of its job, or of its idleness. */
   #deadline: Timer | null = null;
   #nextId = 0;
   /** Called once nothing runs. */
@@ -154,7 +157,8 @@ class Thread<Request, Response> {
     this.#jobs.set(id, job);
     // Work under way keeps the process alive; an idle thread does not.
     if (this.#jobs.size === 1) this.#worker.ref();
-    if (this.#limits !== null) this.#limitTime(this.#worker, this.#limits);
+    const milliseconds = this.#limits?.milliseconds;
+    if (milliseconds !== undefined) this.#endAfter(milliseconds, `no answer within ${milliseconds} ms`);
   }
 
   async stop(): Promise<void> {
@@ -164,8 +168,11 @@ class Thread<Request, Response> {
     await worker?.terminate();
   }
 
-  #limitTime(worker: Worker, { clock, milliseconds }: JobLimits): void {
-    this.#deadline = clock.after(milliseconds, () => this.#lost(worker, `no answer within ${milliseconds} ms`));
+  #endAfter(milliseconds: number, why: string): void {
+    const worker = this.#worker;
+    this.#deadline?.cancel();
+    if (worker === null || this.#limits === null) return;
+    this.#deadline = this.#limits.clock.after(milliseconds, () => this.#lost(worker, why));
   }
 
   #listen(worker: Worker): Worker {
@@ -199,9 +206,9 @@ class Thread<Request, Response> {
   }
 
   #rest(): void {
-    this.#deadline?.cancel();
     if (this.#jobs.size === 0) {
       this.#worker?.unref();
+      if (this.#limits !== null) this.#endAfter(this.#limits.idleMilliseconds, 'it has nothing to do');
       for (const resolve of this.#idle.splice(0)) resolve();
     }
     this.#hasRoom();

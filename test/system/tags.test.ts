@@ -1,6 +1,6 @@
 // What a record is called, by the tags of its files: real ones by flac and metaflac, and a restart in the middle of reading.
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -96,12 +96,16 @@ it('an album without tags is called what its folder and files are called', async
     name: 'Some Artist - Some Album (1987) [FLAC]',
   });
   for (const { path } of tree.files) if (path.endsWith('.flac')) await metaflac(join(tree.folder, path), {});
-  const { release } = await show(await importTree(await listTree(tree.folder)));
+  await mkdir(join(tree.folder, 'CD2'));
+  await rename(join(tree.folder, '02 - Noise 2.flac'), join(tree.folder, 'CD2/02 - Noise 2.flac'));
+  const { release, words } = await show(await importTree(await listTree(tree.folder)));
   expect(release).toMatchObject({ title: 'Some Album', artist: 'Some Artist', year: 1987 });
-  expect(release?.tracks.map(({ title, artist }) => [title, artist])).toEqual([
-    ['Noise 1', null],
-    ['Noise 2', null],
+  expect(release?.tracks.map(({ disc, title, artist }) => [disc, title, artist])).toEqual([
+    [1, 'Noise 1', null],
+    [2, 'Noise 2', null],
   ]);
+  // How long they are is no tag.
+  expect(words).toMatch(/\ntrack {6}1-01 Noise 1 {2}0:17\ntrack {6}2-02 Noise 2 {2}0:17\n/);
 });
 
 it('a kill between the commit and the tags is gone on from', async () => {
