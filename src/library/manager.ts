@@ -69,7 +69,9 @@ export class LibraryManager {
    */
   addTags({ bundle, name, files }: NewRelease, tags: readonly FileTags[]): Promise<void> {
     const described = describeProvisional(name, files, tags);
-    return this.#db.transaction().execute((trx) => replaceRelease(trx, bundle, described, this.#clock.now()));
+    return this.#redescribe(async (trx) => {
+      return (await replaceRelease(trx, bundle, described, this.#clock.now())) ? [bundle] : [];
+    });
   }
 
   /** Takes back what addProvisionalRelease made of a bundle that does not come into the library. Safe to call again. */

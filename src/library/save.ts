@@ -35,8 +35,13 @@ export async function saveRelease(db: Db, bundle: number, release: ProvisionalRe
   return id;
 }
 
-/** Makes a bundle's provisional release the one described; its id stays. Nothing is done where there is none. */
-export async function replaceRelease(db: Db, bundle: number, release: ProvisionalRelease, now: number): Promise<void> {
+/** Makes a bundle's provisional release the one described; its id stays. False, and nothing is done, where there is none. */
+export async function replaceRelease(
+  db: Db,
+  bundle: number,
+  release: ProvisionalRelease,
+  now: number,
+): Promise<boolean> {
   const there = await db
     .selectFrom('releases')
     .select(['id', 'album_id'])
@@ -44,13 +49,14 @@ export async function replaceRelease(db: Db, bundle: number, release: Provisiona
     .where('is_provisional', '=', true)
     .orderBy('id')
     .executeTakeFirst();
-  if (there === undefined) return;
+  if (there === undefined) return false;
   const { artist, title, year, tracks } = release;
   const change = { album_id: await albumOf(db, release, now), title, artist, year };
   await db.updateTable('releases').set(change).where('id', '=', there.id).execute();
   await db.deleteFrom('tracks').where('release_id', '=', there.id).execute();
   await insertTracks(db, there.id, tracks);
   await removeEmptyAlbum(db, there.album_id);
+  return true;
 }
 
 async function insertTracks(db: Db, release: number, tracks: readonly LibraryTrack[]): Promise<void> {

@@ -69,6 +69,8 @@ test('tags make the provisional release another, under its id, and leave nothing
   await library.addProvisionalRelease(release);
   const [before] = await releasesOf(torrentId);
   expect(before).toMatchObject({ title: 'Album', artist: 'Artist', year: 1999 });
+  const heard: number[] = [];
+  library.onManifestChange((changed) => void heard.push(changed));
   const tag = { fileIndex: 1, album: 'Tagged', albumArtist: 'Someone', year: 2001, title: 'Zwei', durationMs: 2_000 };
   await Promise.all([1, 2, 3].map(() => library.addTags(release, [tag])));
   const track = { disc: 1, artist: null, durationMs: null };
@@ -88,6 +90,10 @@ test('tags make the provisional release another, under its id, and leave nothing
     },
   ]);
   expect(await counts()).toEqual([1, 1, 1, 3]);
+  expect(heard).toEqual([bundle, bundle, bundle]);
+  expect((await library.describe(bundle)).releases).toMatchObject([
+    { title: 'Tagged', tracks: [{}, { title: 'Zwei' }, {}] },
+  ]);
 });
 
 test('an album that has another pressing stays when tags take one away', async () => {
@@ -103,6 +109,7 @@ test('an album that has another pressing stays when tags take one away', async (
 
 test('tags change neither a release that is no longer provisional nor one that is not there', async () => {
   const { bundle, torrentId } = await content();
+  library.onManifestChange(() => expect.unreachable());
   const release = { bundle, name: 'Artist - Album', files: FILES };
   const tags = [{ fileIndex: 0, album: 'Tagged' }];
   await library.addTags(release, tags);

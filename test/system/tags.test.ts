@@ -4,6 +4,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { decodeLibrary } from '../format/decode.ts';
 import { type Bae, type ImportView, showLogsOnFailure, startBae, type TorrentDetail, torrentOf } from '../parts/bae.ts';
 import { libtorrent } from '../parts/clients/index.ts';
 import { listTree, makeAlbum, type Tree } from '../parts/content.ts';
@@ -131,4 +132,23 @@ it('a kill between the commit and the tags is gone on from', async () => {
   expect(release?.tracks.map(({ title }) => title)).toEqual(
     Array.from({ length: MANY_FILES }, (_, index) => `Title ${index + 1}`),
   );
+});
+
+it('bucket and key tell it too', async () => {
+  const out = join(folder.path, 'out');
+  await mkdir(out);
+  const decode = () => decodeLibrary(join(bae.dataDir, 'library.key'), join(folder.path, 'store'), out);
+  // A new generation of the manifest follows within seconds.
+  const bundles = await waitFor('the manifests to say it', 30_000, async () => {
+    const decoded = await decode();
+    return decoded.filter(({ generation }) => generation > 1).length === 3 ? decoded : undefined;
+  });
+  const releases = bundles
+    .flatMap((one) => one.releases)
+    .sort((a, b) => String(a.title).localeCompare(String(b.title)));
+  expect(releases).toMatchObject([
+    { title: 'Ágætis byrjun', artist: 'Sigur Rós', tracks: [{ title: 'Intro' }, {}, {}] },
+    { title: 'Many', artist: 'The Many' },
+    { title: 'Some Album', artist: 'Some Artist', tracks: [{ disc: 1, durationMs: 17_013 }, { disc: 2 }] },
+  ]);
 });
