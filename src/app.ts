@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/index.ts';
 import { createApplication, createHttp, type Listening, listenSocket, listenTcp } from './http/index.ts';
+import { TagReader, workerTagParser } from './identify/index.ts';
 import { ImportManager } from './import/index.ts';
 import { isLoopbackAddress } from './lib/addresses.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
@@ -84,26 +85,35 @@ export async function startServer(config: Config, environment: Base['environment
     makeDataFolder(config.data);
     const database = await openDatabase(config.database, { clock: base.clock });
     closers.push(() => database.close());
-    const { vault, store } = await openContent(base, database);
-    return await startRooms(base, database, vault, store);
+    const library = new LibraryManager({ database, clock: base.clock, log });
+    const { vault, store } = await openContent(base, database, library);
+    return await startRooms(base, database, library, vault, store);
   } catch (error) {
     await undo(base);
     throw error;
   }
 }
 
-async function startRooms(base: Base, database: Database, vault: Vault, store: ObjectStore): Promise<Server> {
+async function startRooms(
+  base: Base,
+  database: Database,
+  library: LibraryManager,
+  vault: Vault,
+  store: ObjectStore,
+): Promise<Server> {
   const { config, clock, log, closers } = base;
   const journal = new SessionJournal({ database, clock, log });
   const { engine, sessions, peerPort } = await openEngine(base, vault, (session) => journal.changed(session));
-  const library = new LibraryManager({ database, clock, log });
   const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log });
   closers.push(() => seeder.stop());
+  const parser = workerTagParser(clock);
+  closers.push(() => parser.close());
   const imports = new ImportManager({
     database,
     vault,
     sessions,
     library,
+    tags: new TagReader({ parser, clock }),
     clock,
     log,
     settings: { stallMilliseconds: config.import_stall_seconds * 1_000 },
@@ -158,7 +168,11 @@ function makeDataFolder(data: string): void {
   }
 }
 
-async function openContent(base: Base, database: Database): Promise<{ vault: Vault; store: ObjectStore }> {
+async function openContent(
+  base: Base,
+  database: Database,
+  library: LibraryManager,
+): Promise<{ vault: Vault; store: ObjectStore }> {
   const { config, environment, clock, random, log, closers } = base;
   const plain = await openStore(config.store, environment, clock);
   const store = retrying(metered(plain), { clock, random, log, tries: STORE_TRIES });
@@ -178,7 +192,9 @@ async function openContent(base: Base, database: Database): Promise<{ vault: Vau
     random,
     log,
     sealer: workerSealer(pool),
+    describe: (bundle) => library.describe(bundle),
   });
+  library.onManifestChange((bundle) => vault.manifestChanged(bundle));
   closers.push(() => vault.close());
   return { vault, store };
 }

@@ -1,4 +1,4 @@
-import type { TorrentDetail, TorrentView } from '../http/ports.ts';
+import type { ReleaseView, TorrentDetail, TorrentView } from '../http/ports.ts';
 import type { Context } from './context.ts';
 import { bytes, clean, table } from './print.ts';
 
@@ -30,7 +30,7 @@ export async function runShow(context: Context, id: string): Promise<void> {
     `size       ${bytes(one.totalBytes)} in ${one.pieceCount} pieces of ${bytes(one.pieceLength)}`,
     `seeding    ${one.seeding ? `yes, ${one.peers} peers` : 'no'}; uploaded ${bytes(one.uploadedBytes)}, downloaded ${bytes(one.downloadedBytes)}`,
     `cache      ${one.cacheMode}, ${bytes(one.cachedBytes)} local`,
-    ...one.releases.map((release) => `release    ${release.id}: ${clean(release.artist)} - ${clean(release.title)}`),
+    ...one.releases.flatMap(releaseLines),
     ...one.trackers.map(
       (tracker) =>
         `tracker    ${clean(tracker.tracker)}: ${tracker.state}${tracker.message === null ? '' : ` (${clean(tracker.message)})`}`,
@@ -39,6 +39,24 @@ export async function runShow(context: Context, id: string): Promise<void> {
     ...(one.error === null ? [] : [`error      ${clean(one.error)}`]),
   ];
   context.print(one, lines.join('\n'));
+}
+
+function releaseLines({ id, artist, title, year, tracks }: ReleaseView): string[] {
+  const isOneDisc = tracks.every(({ disc }) => disc === 1);
+  return [
+    `release    ${id}: ${clean(artist)} - ${clean(title)}${year === null ? '' : ` (${year})`}`,
+    ...tracks.map((one) => {
+      const place = `${isOneDisc ? '' : `${one.disc}-`}${String(one.track).padStart(2, '0')}`;
+      const by = one.artist === null || one.artist === artist ? '' : `${clean(one.artist)} - `;
+      return `track      ${place} ${by}${clean(one.title)}${one.durationMs === null ? '' : `  ${duration(one.durationMs)}`}`;
+    }),
+  ];
+}
+
+/** Minutes and seconds. */
+function duration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1_000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
 /** `bae seed start|stop|pin|unpin`. */

@@ -8,6 +8,7 @@ import type { ColumnType, Generated } from 'kysely';
 export interface Schema {
   library: LibraryTable;
   bundles: BundlesTable;
+  manifest_changes: ManifestChangesTable;
   chunks: ChunksTable;
   spool_pieces: SpoolPiecesTable;
   files: FilesTable;
@@ -63,6 +64,14 @@ export interface BundlesTable {
   /** SHA-256 of the newest manifest's sealed bytes. */
   manifest_hash: NullableBlob;
   created_at: number;
+}
+
+/** Bundles of which the library says something else than their newest manifest; no row where they agree. */
+export interface ManifestChangesTable {
+  /** bundles.id */
+  bundle: number;
+  /** Grows with each change, so that one made while a manifest is being written is not taken for written. */
+  revision: number;
 }
 
 /** A chunk's row is made when it is sealed in the spool; before that there is none. */

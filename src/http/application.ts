@@ -128,10 +128,12 @@ async function torrentDetail(parts: ApplicationParts, id: number): Promise<Torre
     ...(await torrentView(parts, torrent)),
     private: torrent.isPrivate,
     files: torrent.files.map(({ path, length, pad }) => ({ path: path.join('/'), length, pad })),
-    releases: torrent.releases.map((release) => ({
-      id: `r${release.id}`,
-      title: release.title,
-      artist: release.artist ?? 'Unknown artist',
+    releases: torrent.releases.map(({ id: releaseId, title, artist, year, tracks }) => ({
+      id: `r${releaseId}`,
+      title,
+      artist: artist ?? 'Unknown artist',
+      year,
+      tracks: tracks.map(({ fileIndex: _, ...track }) => track),
     })),
     trackers: asked?.map(({ tracker, tier, state, message }) => ({ tracker, tier, state, message })) ?? idle,
   };

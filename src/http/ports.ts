@@ -59,10 +59,27 @@ export interface TrackerView {
   readonly message: string | null;
 }
 
+export interface TrackView {
+  readonly disc: number;
+  readonly track: number;
+  readonly title: string;
+  /** Where the track's own tags name one. */
+  readonly artist: string | null;
+  readonly durationMs: number | null;
+}
+
+export interface ReleaseView {
+  readonly id: string;
+  readonly title: string;
+  readonly artist: string;
+  readonly year: number | null;
+  readonly tracks: readonly TrackView[];
+}
+
 export interface TorrentDetail extends TorrentView {
   readonly private: boolean;
   readonly files: readonly { readonly path: string; readonly length: number; readonly pad: boolean }[];
-  readonly releases: readonly { readonly id: string; readonly title: string; readonly artist: string }[];
+  readonly releases: readonly ReleaseView[];
   readonly trackers: readonly TrackerView[];
 }
 

@@ -227,9 +227,9 @@ export class Attempt {
   async #commit(info: Info, mayRefetch: boolean): Promise<boolean> {
     await this.#step('committing');
     const { row } = this.#record;
-    const ids = { torrentId: row.torrent_id as number, bundle: row.bundle as number };
+    const bundle = row.bundle as number;
     try {
-      await commitContent({ ...ids, info, rows: this.#rows, options: this.#options, signal: this.#abort.signal });
+      await commitContent({ bundle, info, rows: this.#rows, options: this.#options, signal: this.#abort.signal });
       return true;
     } catch (error) {
       if (!mayRefetch || errorKind(error) !== 'refused' || this.#torrent.left === 0) throw error;
@@ -242,8 +242,8 @@ export class Attempt {
   async #finish(): Promise<void> {
     const { row } = this.#record;
     const torrentId = row.torrent_id as number;
-    await this.#rows.finish(row.id, torrentId, 'as-is');
-    this.#record.note({ state: 'done', identification: 'as-is', reason: null, progress: 1 });
+    await this.#rows.finish(row.id, torrentId);
+    this.#record.note({ state: 'done', reason: null, progress: 1 });
     const session = this.#session as TorrentSession;
     this.#session = null;
     session.listener = {};

@@ -7,6 +7,7 @@ import { ManualClock } from '../../test/parts/manual-clock.ts';
 import { ScriptedEngine, type ScriptedSeed, type ScriptedTorrent } from '../../test/parts/scripted-engine.ts';
 import { memoryVault, testStore } from '../../test/parts/vault.ts';
 import { type Database, openDatabase } from '../db/index.ts';
+import { inlineTagParser, TagReader } from '../identify/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
@@ -70,6 +71,7 @@ export class Run {
       vault,
       sessions: this.sessions,
       library: this.library,
+      tags: new TagReader({ parser: inlineTagParser, clock }),
       clock,
       log,
       settings: { stallMilliseconds: STALL_MILLISECONDS },
@@ -98,6 +100,19 @@ export class Run {
       async () => {
         const snapshot = await this.imports.get(id);
         if (snapshot.state !== state) throw new Error(`i${id} is ${snapshot.state} (${snapshot.error}), not ${state}`);
+        return snapshot;
+      },
+      { timeout: 5_000, interval: 5 },
+    );
+  }
+
+  /** Waits until nothing is left to be read of its tags. */
+  async untilIdentified(id: number): Promise<ImportSnapshot> {
+    return vi.waitFor(
+      async () => {
+        const snapshot = await this.imports.get(id);
+        if (['waiting', 'looking'].includes(snapshot.identification))
+          throw new Error(`it is ${snapshot.identification}`);
         return snapshot;
       },
       { timeout: 5_000, interval: 5 },

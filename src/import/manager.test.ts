@@ -36,7 +36,7 @@ describe('an import', () => {
     const added = await run.add(one, HOST);
     expect(added).toMatchObject({ state: 'queued', name: one.name, progress: 0, identification: 'waiting' });
     await expectWhole(run, added.id, one);
-    const done = await run.imports.get(added.id);
+    const done = await run.untilIdentified(added.id);
     expect(done).toMatchObject({ error: null, retryable: false, identification: 'as-is' });
     expect(await run.library.torrent(done.torrentId as number)).toMatchObject({
       isSeeding: true,

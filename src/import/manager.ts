@@ -1,6 +1,7 @@
 import { BaeError } from '../lib/errors.ts';
 import { Turns } from '../lib/turns.ts';
 import { formatHostPort, parseMagnet, parseTorrentFile } from '../torrent/index.ts';
+import { Identification } from './identification.ts';
 import { Job } from './job.ts';
 import type { ImportOptions, ImportRequest, ImportSnapshot } from './ports.ts';
 import { type ImportRow, ImportRows, type NewRow } from './rows.ts';
@@ -14,6 +15,7 @@ export const PEERS_KEPT = 200;
 export class ImportManager {
   readonly #options: ImportOptions;
   readonly #rows: ImportRows;
+  readonly #identification: Identification;
   /** By import id: under way, waiting for their turn, or failed and not saved as that. */
   readonly #jobs = new Map<number, Job>();
   readonly #queue = new Set<Job>();
@@ -25,18 +27,21 @@ export class ImportManager {
   constructor(options: ImportOptions) {
     this.#options = options;
     this.#rows = new ImportRows(options.database, options.clock);
+    this.#identification = new Identification(this.#rows, options);
   }
 
   /** Goes on with everything an earlier run left unfinished. */
   async start(): Promise<void> {
     for (const row of await this.#rows.unfinished()) this.#launch(row);
+    for (const id of await this.#rows.unidentified()) this.#identification.add(id);
   }
 
   /** Leaves all jobs as they are for the next start. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#queue.clear();
-    await Promise.all([...this.#jobs.values()].map((job) => job.end('stop')));
+    const jobs = [...this.#jobs.values()].map((job) => job.end('stop'));
+    await Promise.all([...jobs, this.#identification.stop()]);
     await this.#turns.idle();
   }
 
@@ -181,6 +186,7 @@ export class ImportManager {
     // A job never rejects: it saves its own failure.
     void job.run().then(() => {
       if (this.#jobs.get(job.row.id) === job && !job.isUnsaved) this.#jobs.delete(job.row.id);
+      if (job.row.state === 'done') this.#identification.add(job.row.id);
       ended?.();
     });
   }

@@ -1,4 +1,5 @@
 import type { Database, IdentificationState, ImportState } from '../db/index.ts';
+import type { TagReader } from '../identify/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { LibraryManager } from '../library/index.ts';
@@ -15,6 +16,7 @@ export interface ImportOptions {
   readonly vault: Vault;
   readonly sessions: Sessions;
   readonly library: LibraryManager;
+  readonly tags: TagReader;
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: ImportSettings;

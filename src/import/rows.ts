@@ -62,6 +62,18 @@ export class ImportRows {
       .execute();
   }
 
+  /** Imports that are done and whose tags were not read to the end. */
+  async unidentified(): Promise<number[]> {
+    const rows = await this.#database.db
+      .selectFrom('imports')
+      .select('id')
+      .where('state', '=', 'done')
+      .where('identification', 'in', ['waiting', 'looking'])
+      .orderBy('id')
+      .execute();
+    return rows.map(({ id }) => id);
+  }
+
   /** A new job. `refused` when the torrent is in the library. */
   async insert(row: NewRow): Promise<ImportRow> {
     const now = this.#clock.now();
@@ -184,11 +196,11 @@ export class ImportRows {
   }
 
   /** The import's end, whatever was asked of it meanwhile: the torrent is whole and in the store. */
-  async finish(importId: number, torrentId: number, identification: ImportRow['identification']): Promise<void> {
+  async finish(importId: number, torrentId: number): Promise<void> {
     const now = this.#clock.now();
     await this.#database.db.transaction().execute(async (tx) => {
       await tx.updateTable('torrents').set({ completed_at: now }).where('id', '=', torrentId).execute();
-      const change = { state: 'done' as ImportState, identification, progress: 1, reason: null, updated_at: now };
+      const change = { state: 'done' as ImportState, progress: 1, reason: null, updated_at: now };
       await tx.updateTable('imports').set(change).where('id', '=', importId).execute();
     });
   }

@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from './clock.ts';
 import { BaeError } from './errors.ts';
-import { WorkerPool } from './pool.ts';
+import { type JobLimits, WorkerPool } from './pool.ts';
 
 const here = (path: string) => new URL(path, import.meta.url).href;
 
 /** A worker module of one handler, as text; it may use answerPool and BaeError. */
 function worker(handler: string): URL {
-  const imports = `import { answerPool } from '${here('./pool.ts')}'; import { BaeError } from '${here('./errors.ts')}';`;
+  const imports = `import { threadId } from 'node:worker_threads'; import { answerPool } from '${here('./pool.ts')}'; import { BaeError } from '${here('./errors.ts')}';`;
   return new URL(`data:text/javascript,${encodeURIComponent(`${imports}\nanswerPool(${handler});`)}`);
 }
 
@@ -15,6 +16,9 @@ const TOLD = worker(`async (request) => {
   if (request === 'die') process.exit(3);
   if (request === 'crash') queueMicrotask(() => { throw new Error('boom'); });
   if (request === 'crash' || request === 'hang') return new Promise(() => {});
+  if (request === 'spin') for (;;);
+  if (request === 'grow') for (const kept = []; ; ) kept.push(new Array(10_000).fill(0.5));
+  if (request === 'who') return { response: threadId };
   if (request === 'wait') await new Promise((resolve) => setTimeout(resolve, 50));
   if (request === 'corrupt') throw new BaeError('corrupt', 'bad bytes', { cause: { reason: 'altered' } });
   if (request === 'busy') throw new BaeError('unavailable', 'later');
@@ -113,6 +117,57 @@ describe('WorkerPool', () => {
     expect(await Promise.all(running)).toEqual(['wait', 1]);
     await closing;
     expect((await failure(pool.run(3))).kind).toBe('cancelled');
+  });
+
+  describe('with limits', () => {
+    const limited = (limits: Partial<JobLimits>) => {
+      const all = { clock: systemClock, milliseconds: 60_000, idleMilliseconds: 60_000, heapMebibytes: 32, ...limits };
+      const pool = new WorkerPool<unknown, unknown>({ url: TOLD, size: 1, limits: all });
+      pools.push(pool);
+      return pool;
+    };
+
+    it('ends a thread that takes too long, and no other job with it', async () => {
+      const pool = limited({ milliseconds: 1_500 });
+      const lost = failure(pool.run('spin'));
+      const after = pool.run('after');
+      expect([pool.running, pool.queued]).toEqual([1, 1]);
+      expect((await lost).message).toContain('no answer within 1500 ms');
+      expect(await after).toBe('after');
+    });
+
+    it('ends a thread that takes too much memory', async () => {
+      const pool = limited({});
+      expect((await failure(pool.run('grow'))).message).toContain('memory');
+      expect(await pool.run('after')).toBe('after');
+    });
+
+    it('counts the time of what runs, and ends an idle thread', async () => {
+      const due = new Map<() => void, number>();
+      const clock = {
+        ...systemClock,
+        after: (milliseconds: number, call: () => void) => {
+          due.set(call, milliseconds);
+          return { cancel: () => void due.delete(call) };
+        },
+      };
+      const pool = limited({ clock, milliseconds: 1, idleMilliseconds: 2 });
+      const [first, second] = [pool.run('who'), pool.run('who')];
+      expect([...due.values()]).toEqual([1]);
+      expect(await second).toBe(await first);
+      expect([...due.values()]).toEqual([2]);
+      const [end] = due.keys();
+      end?.();
+      expect(due.size).toBe(0);
+      expect(await pool.run('who')).not.toBe(await first);
+    });
+
+    it('does not wait for a job when it closes', async () => {
+      const pool = limited({});
+      const lost = failure(pool.run('spin'));
+      await pool.close();
+      expect((await lost).kind).toBe('failed');
+    });
   });
 
   it('has at least one thread', () => {

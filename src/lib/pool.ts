@@ -1,4 +1,5 @@
 import { parentPort, type Transferable, Worker } from 'node:worker_threads';
+import type { Clock, Timer } from './clock.ts';
 import { BaeError, type ErrorKind, errorKind, errorMessage } from './errors.ts';
 
 export interface PoolOptions {
@@ -8,6 +9,19 @@ export interface PoolOptions {
   readonly size: number;
   /** Requests that may wait for a thread; one more is refused at once. */
   readonly maxQueued?: number;
+  /** For work on hostile input: what a thread may take before it is ended. */
+  readonly limits?: JobLimits;
+}
+
+/** A thread that goes over one of these is ended. Such a thread has one job at a time, so that no other job pays for it. */
+export interface JobLimits {
+  readonly clock: Clock;
+  /** From when the thread got the job. */
+  readonly milliseconds: number;
+  /** A thread without a job for so long is ended too, for the memory it holds. */
+  readonly idleMilliseconds: number;
+  /** JavaScript heap of one thread. */
+  readonly heapMebibytes: number;
 }
 
 /** What a worker's handler gives back: the response, and the buffers in it that move instead of being copied. */
@@ -32,12 +46,13 @@ const DEFAULT_MAX_QUEUED = 1_000;
 const JOBS_PER_THREAD = 2;
 
 /**
- * Threads that answer requests, in the order they came. A thread that dies rejects the jobs it had (`failed`, retryable)
- * and is started again with the next job.
+ * Threads that answer requests, in the order they came. A thread that dies, or goes over a limit, rejects the jobs it had
+ * (`failed`, retryable) and is started again with the next job.
  */
 export class WorkerPool<Request, Response> {
   readonly #url: URL;
   readonly #maxQueued: number;
+  readonly #limits: JobLimits | null;
   readonly #threads: Thread<Request, Response>[];
   readonly #queue: Job<Request, Response>[] = [];
   #closed = false;
@@ -46,7 +61,9 @@ export class WorkerPool<Request, Response> {
     if (!Number.isInteger(options.size) || options.size < 1) throw new RangeError(`a pool of ${options.size} threads`);
     this.#url = options.url;
     this.#maxQueued = options.maxQueued ?? DEFAULT_MAX_QUEUED;
-    this.#threads = Array.from({ length: options.size }, () => new Thread(this.#start, this.#dispatch));
+    this.#limits = options.limits ?? null;
+    const { size } = options;
+    this.#threads = Array.from({ length: size }, () => new Thread(this.#start, this.#dispatch, this.#limits));
   }
 
   /** Requests that wait for a thread. */
@@ -74,14 +91,17 @@ export class WorkerPool<Request, Response> {
     });
   }
 
-  /** Rejects what waits (`cancelled`), lets what runs end, stops the threads. */
+  /** Rejects what waits (`cancelled`), lets what runs end (with limits it is ended), stops the threads. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const job of this.#queue.splice(0)) job.reject(new BaeError('cancelled', 'the worker pool is closing'));
     await Promise.all(this.#threads.map((thread) => thread.stop()));
   }
 
-  readonly #start = (): Worker => new Worker(this.#url);
+  readonly #start = (): Worker => {
+    if (this.#limits === null) return new Worker(this.#url);
+    return new Worker(this.#url, { resourceLimits: { maxOldGenerationSizeMb: this.#limits.heapMebibytes } });
+  };
 
   /** A thread has room. */
   readonly #dispatch = (): void => {
@@ -93,9 +113,10 @@ export class WorkerPool<Request, Response> {
   };
 
   #idlest(): Thread<Request, Response> | null {
+    const jobs = this.#limits === null ? JOBS_PER_THREAD : 1;
     let best: Thread<Request, Response> | null = null;
     for (const thread of this.#threads) {
-      if (thread.running < JOBS_PER_THREAD && (best === null || thread.running < best.running)) best = thread;
+      if (thread.running < jobs && (best === null || thread.running < best.running)) best = thread;
     }
     return best;
   }
@@ -105,15 +126,19 @@ export class WorkerPool<Request, Response> {
 class Thread<Request, Response> {
   readonly #start: () => Worker;
   readonly #hasRoom: () => void;
+  readonly #limits: JobLimits | null;
   readonly #jobs = new Map<number, Job<Request, Response>>();
   #worker: Worker | null = null;
+  /** Of its job, or of its idleness. */
+  #deadline: Timer | null = null;
   #nextId = 0;
   /** Called once nothing runs. */
   readonly #idle: (() => void)[] = [];
 
-  constructor(start: () => Worker, hasRoom: () => void) {
+  constructor(start: () => Worker, hasRoom: () => void, limits: JobLimits | null) {
     this.#start = start;
     this.#hasRoom = hasRoom;
+    this.#limits = limits;
   }
 
   get running(): number {
@@ -132,11 +157,22 @@ class Thread<Request, Response> {
     this.#jobs.set(id, job);
     // Work under way keeps the process alive; an idle thread does not.
     if (this.#jobs.size === 1) this.#worker.ref();
+    const milliseconds = this.#limits?.milliseconds;
+    if (milliseconds !== undefined) this.#endAfter(milliseconds, `no answer within ${milliseconds} ms`);
   }
 
   async stop(): Promise<void> {
+    const worker = this.#worker;
+    if (worker !== null && this.#limits !== null && this.#jobs.size > 0) this.#lost(worker, 'the pool is closing');
     if (this.#jobs.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    await this.#worker?.terminate();
+    await worker?.terminate();
+  }
+
+  #endAfter(milliseconds: number, why: string): void {
+    const worker = this.#worker;
+    this.#deadline?.cancel();
+    if (worker === null || this.#limits === null) return;
+    this.#deadline = this.#limits.clock.after(milliseconds, () => this.#lost(worker, why));
   }
 
   #listen(worker: Worker): Worker {
@@ -172,6 +208,7 @@ class Thread<Request, Response> {
   #rest(): void {
     if (this.#jobs.size === 0) {
       this.#worker?.unref();
+      if (this.#limits !== null) this.#endAfter(this.#limits.idleMilliseconds, 'it has nothing to do');
       for (const resolve of this.#idle.splice(0)) resolve();
     }
     this.#hasRoom();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { temporaryDatabase } from '../../test/parts/database.ts';
+import { frailDatabase, temporaryDatabase } from '../../test/parts/database.ts';
 import { systemClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import { LibraryManager, type SeedingChange } from './manager.ts';
@@ -99,10 +99,9 @@ describe('releases', () => {
   test('a bundle has one provisional release, however often and however fast it is asked for', async () => {
     const { bundle } = await content();
     const release = { bundle, name: 'Artist - Album (1999) [FLAC]', files: FILES };
-    const described = await Promise.all([1, 2, 3].map(() => library.addProvisionalRelease(release)));
+    await Promise.all([1, 2, 3].map(() => library.addProvisionalRelease(release)));
     expect(await releaseIds(bundle)).toHaveLength(1);
-    for (const one of described) expect(one).toEqual(described[0]);
-    expect(described[0]).toEqual([
+    expect((await library.describe(bundle)).releases).toEqual([
       {
         title: 'Album',
         artist: 'Artist',
@@ -150,6 +149,8 @@ describe('releases', () => {
     ]);
     const various = tags.map((one) => ({ ...one, albumArtist: `Artist ${one.fileIndex}` }));
     expect(describeProvisional('Album', FILES, various).artist).toBe('Various Artists');
+    const guest = tags.map((one, index) => ({ ...one, albumArtist: index === 0 ? 'Someone feat. A' : 'Someone' }));
+    expect(describeProvisional('Album', FILES, guest).artist).toBe('Someone');
     const torn = tags.map((one) => ({ ...one, album: `Album ${one.fileIndex}`, track: -1 }));
     expect(describeProvisional('Artist - Album', FILES, torn)).toMatchObject({ title: 'Album' });
   });
@@ -157,8 +158,8 @@ describe('releases', () => {
   test('every track has a place, and there is an end to them', async () => {
     const files = Array.from({ length: MAX_TRACKS + 5 }, (_, index) => ({ path: [`${index % 3} - x.mp3`] }));
     const { bundle } = await content();
-    const [release] = await library.addProvisionalRelease({ bundle, name: 'A - B', files });
-    expect(release?.tracks).toHaveLength(MAX_TRACKS);
+    await library.addProvisionalRelease({ bundle, name: 'A - B', files });
+    expect((await library.describe(bundle)).releases[0]?.tracks).toHaveLength(MAX_TRACKS);
   });
 });
 
@@ -221,6 +222,47 @@ describe('torrents', () => {
       { torrentId, isSeeding: false },
     ]);
     expect(errors).toHaveLength(3);
+  });
+
+  test('note in the database, and tell, what their manifest does not say yet; what is set already is no change', async () => {
+    const { bundle, torrentId } = await content();
+    const second = await addTorrent(bundle);
+    await complete(torrentId, false);
+    const heard: number[] = [];
+    library.onManifestChange((changed) => void heard.push(changed));
+    const noted = () => database.db.selectFrom('manifest_changes').select(['bundle', 'revision']).execute();
+    await library.setTorrentSeeding(torrentId, false);
+    await library.setTorrentError(torrentId, 'a word');
+    expect([heard, await noted()]).toEqual([[], []]);
+    await library.setTorrentSeeding(torrentId, true);
+    await library.setCacheMode(torrentId, 'pinned');
+    await library.setCacheMode(torrentId, 'pinned');
+    expect([heard, await noted()]).toEqual([[bundle, bundle], [{ bundle, revision: 2 }]]);
+    const { torrents } = await library.describe(bundle);
+    const trackers = [['http://tracker.example/secret/announce']];
+    expect(torrents).toMatchObject([
+      { trackers, seeding: { seeding: true, cacheMode: 'pinned' } },
+      { trackers, seeding: { seeding: false, cacheMode: 'on-demand' } },
+    ]);
+    const ofId = async (id: number) =>
+      (await database.db.selectFrom('torrents').select('info_hash').where('id', '=', id).executeTakeFirstOrThrow())
+        .info_hash;
+    const hashes = [await ofId(torrentId), await ofId(second)].map((hash) => hash.toString('hex'));
+    expect(torrents.map(({ infoHash }) => infoHash)).toEqual(hashes);
+  });
+
+  test('whose change fails half way have not changed, and nothing is noted', async () => {
+    const { torrentId } = await content();
+    await complete(torrentId, false);
+    const frail = frailDatabase(database);
+    const other = new LibraryManager({ database: frail, clock: systemClock, log: silentLog });
+    other.onManifestChange(() => expect.unreachable());
+    for (let queries = 0; queries < 4; queries++) {
+      frail.failAfter(queries);
+      await expect(other.setTorrentSeeding(torrentId, true), `${queries}`).rejects.toThrow('the disk is full');
+      expect(await library.getSeedingTorrents()).toEqual([]);
+      expect(await database.db.selectFrom('manifest_changes').selectAll().execute()).toEqual([]);
+    }
   });
 
   test('more than a page of them come all', async () => {

@@ -1,20 +1,23 @@
-import type { Updateable } from 'kysely';
-import type { CacheMode, Database, JsonObject, TorrentsTable } from '../db/index.ts';
+import type { Transaction, Updateable } from 'kysely';
+import type { CacheMode, Database, JsonObject, Schema, TorrentsTable } from '../db/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { type BundleSettings, noteManifestChange } from '../vault/index.ts';
 import { Listeners } from './listeners.ts';
-import { describeProvisional, type FileTags, type ProvisionalTrack, type ReleaseFile } from './provisional.ts';
+import { describeProvisional, type FileTags, type ReleaseFile } from './provisional.ts';
 import {
   bundlesOfTorrent,
   filesOf,
   listTorrents,
   releasesOnBundles,
+  settingsOfTorrents,
   type TorrentFilter,
   torrentsOfRelease,
+  tracksOf,
 } from './queries.ts';
-import type { LibraryTorrent, LibraryTorrentDetail } from './rows.ts';
-import { removeReleases, saveRelease } from './save.ts';
+import type { LibraryReleaseDetail, LibraryTorrent, LibraryTorrentDetail, LibraryTrack } from './rows.ts';
+import { removeReleases, replaceRelease, saveRelease } from './save.ts';
 
 export interface LibraryDeps {
   readonly database: Database;
@@ -34,7 +37,6 @@ export interface NewRelease {
   /** The torrent's name. */
   readonly name: string;
   readonly files: readonly ReleaseFile[];
-  readonly tags?: readonly FileTags[];
 }
 
 /** Albums, releases, tracks, and which torrents are in the library. Owns no bytes and no sessions. */
@@ -42,21 +44,34 @@ export class LibraryManager {
   readonly #db: Database['db'];
   readonly #clock: Clock;
   readonly #seedingChanges: Listeners<SeedingChange>;
+  /** Of bundles. */
+  readonly #manifestChanges: Listeners<number>;
 
   constructor({ database, clock, log }: LibraryDeps) {
     this.#db = database.db;
     this.#clock = clock;
     this.#seedingChanges = new Listeners('seeding', log);
+    this.#manifestChanges = new Listeners('manifest', log);
   }
 
   /**
-   * Makes the release that a bundle's own names and tags describe, with its album, artist and tracks; gives the bundle's
-   * releases as its manifest keeps them. Safe to call again: a bundle that has a release keeps it.
+   * Makes the release that a bundle's own names describe, with its album, artist and tracks. Safe to call again: a bundle
+   * that has a release keeps it.
    */
-  async addProvisionalRelease({ bundle, name, files, tags }: NewRelease): Promise<readonly JsonObject[]> {
-    const described = describeProvisional(name, files, tags);
+  async addProvisionalRelease({ bundle, name, files }: NewRelease): Promise<void> {
+    const described = describeProvisional(name, files);
     await this.#db.transaction().execute((trx) => saveRelease(trx, bundle, described, this.#clock.now()));
-    return this.#describeReleases(bundle);
+  }
+
+  /**
+   * Makes a bundle's provisional release the one that its names and the tags of its files describe together; its id stays.
+   * Safe to call again. A release that is no longer provisional is left alone.
+   */
+  addTags({ bundle, name, files }: NewRelease, tags: readonly FileTags[]): Promise<void> {
+    const described = describeProvisional(name, files, tags);
+    return this.#redescribe(async (trx) => {
+      return (await replaceRelease(trx, bundle, described, this.#clock.now())) ? [bundle] : [];
+    });
   }
 
   /** Takes back what addProvisionalRelease made of a bundle that does not come into the library. Safe to call again. */
@@ -64,14 +79,16 @@ export class LibraryManager {
     return this.#db.transaction().execute((trx) => removeReleases(trx, bundle));
   }
 
-  /** A bundle's releases as its manifest keeps them. */
+  /** What a bundle's manifest keeps besides its content, as it is now. */
+  async describe(bundle: number): Promise<BundleSettings> {
+    const torrents = await settingsOfTorrents(this.#db, bundle);
+    return { torrents, releases: await this.#describeReleases(bundle) };
+  }
+
   async #describeReleases(bundle: number): Promise<JsonObject[]> {
-    const releases = await releasesOnBundles(this.#db, [bundle]);
-    const described: JsonObject[] = [];
-    for (const { id, title, artist, year, isProvisional } of releases) {
-      described.push({ title, artist, year, provisional: isProvisional, tracks: (await this.#tracks(id)).map(asJson) });
-    }
-    return described;
+    return (await this.#releases([bundle])).map(({ title, artist, year, isProvisional, tracks }) => {
+      return { title, artist, year, provisional: isProvisional, tracks: tracks.map(asJson) };
+    });
   }
 
   /** The library's torrents, by ascending id. */
@@ -95,7 +112,7 @@ export class LibraryManager {
       .select('trackers_json')
       .where('id', '=', torrentId)
       .executeTakeFirstOrThrow(noTorrent);
-    const releases = await releasesOnBundles(this.#db, bundles);
+    const releases = await this.#releases(bundles);
     return { ...torrent, files: files.flat(), releases, trackers: trackers_json };
   }
 
@@ -111,13 +128,13 @@ export class LibraryManager {
    * @throws BaeError `not-found` for a torrent that is not in the library
    */
   async setTorrentSeeding(torrentId: number, isSeeding: boolean): Promise<void> {
-    await this.#update(torrentId, { is_seeding: isSeeding });
+    await this.#set(torrentId, { is_seeding: isSeeding });
     await this.#seedingChanges.emit({ torrentId, isSeeding });
   }
 
   /** Saves a torrent's cache mode, no more: the pins are the seeder's. @throws BaeError `not-found` */
   setCacheMode(torrentId: number, cacheMode: CacheMode): Promise<void> {
-    return this.#update(torrentId, { cache_mode: cacheMode });
+    return this.#set(torrentId, { cache_mode: cacheMode });
   }
 
   /** Saves what is wrong with a torrent, in one sentence, or that nothing is. @throws BaeError `not-found` */
@@ -130,6 +147,38 @@ export class LibraryManager {
     return this.#seedingChanges.add(listener);
   }
 
+  /** Calls with a bundle after each change of what `describe` says of it; returns the way to stop listening. */
+  onManifestChange(listener: (bundle: number) => void): () => void {
+    return this.#manifestChanges.add(listener);
+  }
+
+  /** Changes, in one transaction, what `describe` says of the bundles that `work` names, and tells it. */
+  async #redescribe(work: (trx: Transaction<Schema>) => Promise<readonly number[]>): Promise<void> {
+    const bundles = await this.#db.transaction().execute(async (trx) => {
+      const changed = await work(trx);
+      await noteManifestChange(trx, changed);
+      return changed;
+    });
+    for (const bundle of bundles) await this.#manifestChanges.emit(bundle);
+  }
+
+  /** Saves a setting of a torrent that its manifest keeps too; one that it has already is no change. */
+  #set(torrentId: number, values: Pick<TorrentUpdate, 'is_seeding' | 'cache_mode'>): Promise<void> {
+    return this.#redescribe(async (trx) => {
+      const row = await trx
+        .selectFrom('torrents')
+        .select(['is_seeding', 'cache_mode'])
+        .where('id', '=', torrentId)
+        .where('completed_at', 'is not', null)
+        .executeTakeFirst();
+      if (row === undefined) throw noTorrent();
+      const wanted = { ...row, ...values };
+      if (wanted.is_seeding === row.is_seeding && wanted.cache_mode === row.cache_mode) return [];
+      await trx.updateTable('torrents').set(values).where('id', '=', torrentId).execute();
+      return bundlesOfTorrent(trx, torrentId);
+    });
+  }
+
   async #update(torrentId: number, values: TorrentUpdate): Promise<void> {
     const { numUpdatedRows } = await this.#db
       .updateTable('torrents')
@@ -140,28 +189,18 @@ export class LibraryManager {
     if (numUpdatedRows === 0n) throw noTorrent();
   }
 
-  async #tracks(releaseId: number): Promise<ProvisionalTrack[]> {
-    const rows = await this.#db
-      .selectFrom('tracks')
-      .selectAll()
-      .where('release_id', '=', releaseId)
-      .orderBy('disc_number')
-      .orderBy('track_number')
-      .execute();
-    return rows.map((row) => ({
-      disc: row.disc_number,
-      track: row.track_number,
-      title: row.title,
-      artist: row.artist,
-      durationMs: row.duration_ms,
-      fileIndex: row.file_index,
-    }));
+  async #releases(bundles: readonly number[]): Promise<LibraryReleaseDetail[]> {
+    const detailed: LibraryReleaseDetail[] = [];
+    for (const release of await releasesOnBundles(this.#db, bundles)) {
+      detailed.push({ ...release, tracks: await tracksOf(this.#db, release.id) });
+    }
+    return detailed;
   }
 }
 
 type TorrentUpdate = Pick<Updateable<TorrentsTable>, 'is_seeding' | 'cache_mode' | 'error'>;
 
-function asJson({ disc, track, title, artist, durationMs, fileIndex }: ProvisionalTrack): JsonObject {
+function asJson({ disc, track, title, artist, durationMs, fileIndex }: LibraryTrack): JsonObject {
   return { disc, track, title, artist, durationMs, fileIndex };
 }
 

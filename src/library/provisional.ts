@@ -1,4 +1,5 @@
 import { isAudioName, parseRecordName, parseTrackName } from './names.ts';
+import type { LibraryTrack } from './rows.ts';
 
 /** A file of the bundle, in bundle order. */
 export interface ReleaseFile {
@@ -25,16 +26,7 @@ export interface ProvisionalRelease {
   readonly artist: string | null;
   readonly title: string;
   readonly year: number | null;
-  readonly tracks: readonly ProvisionalTrack[];
-}
-
-export interface ProvisionalTrack {
-  readonly disc: number;
-  readonly track: number;
-  readonly title: string;
-  readonly artist: string | null;
-  readonly durationMs: number | null;
-  readonly fileIndex: number;
+  readonly tracks: readonly LibraryTrack[];
 }
 
 /** More files of sound than this in one release: the rest get no track. */
@@ -50,18 +42,18 @@ export function describeProvisional(
   tags: readonly FileTags[] = [],
 ): ProvisionalRelease {
   const named = parseRecordName(name);
-  const artists = agreed(tags.map((tag) => tag.albumArtist ?? tag.artist));
-  const various =
-    tags.length > 1 && artists === null && tags.every((tag) => (tag.albumArtist ?? tag.artist) !== undefined);
+  const artists = tags.map((tag) => tag.albumArtist ?? tag.artist);
+  const artist = agreed(artists) ?? prevailing(artists);
+  const various = tags.length > 1 && artist === null && artists.every((one) => one !== undefined);
   return {
-    artist: various ? 'Various Artists' : (artists ?? named.artist),
+    artist: various ? 'Various Artists' : (artist ?? named.artist),
     title: agreed(tags.map((tag) => tag.album)) ?? named.title,
     year: agreed(tags.map((tag) => tag.year)) ?? named.year,
     tracks: describeTracks(files, new Map(tags.map((tag) => [tag.fileIndex, tag]))),
   };
 }
 
-function describeTracks(files: readonly ReleaseFile[], tags: ReadonlyMap<number, FileTags>): ProvisionalTrack[] {
+function describeTracks(files: readonly ReleaseFile[], tags: ReadonlyMap<number, FileTags>): LibraryTrack[] {
   const taken = new Set<string>();
   const wanted = files
     .map(({ path, pad }, fileIndex) => ({ path, pad, fileIndex }))
@@ -106,4 +98,12 @@ function agreed<T extends string | number>(values: readonly (T | undefined)[]): 
   const there = new Set(values.filter((value) => value !== undefined && value !== ''));
   const [only] = there;
   return there.size === 1 && only !== undefined ? only : null;
+}
+
+/** The value that more than half have: a guest on one track does not make an album one of various artists. */
+function prevailing(values: readonly (string | undefined)[]): string | null {
+  const counts = new Map<string, number>();
+  for (const value of values) if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
+  for (const [value, count] of counts) if (count * 2 > values.length) return value;
+  return null;
 }

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Schema } from '../db/index.ts';
-import type { LibraryFile, LibraryRelease, LibraryTorrent } from './rows.ts';
+import type { BundleSettings } from '../vault/index.ts';
+import type { LibraryFile, LibraryRelease, LibraryTorrent, LibraryTrack } from './rows.ts';
 
 type Db = Kysely<Schema>;
 
@@ -90,6 +91,23 @@ export async function bundlesOfTorrent(db: Db, torrentId: number): Promise<numbe
   return [...new Set(rows.flatMap(({ bundle }) => (bundle === null ? [] : [bundle])))];
 }
 
+/** How each torrent that lies on a bundle is seeded, by ascending id. */
+export async function settingsOfTorrents(db: Db, bundle: number): Promise<BundleSettings['torrents']> {
+  const rows = await db
+    .selectFrom('torrent_piece_mappings')
+    .innerJoin('torrents', 'torrents.id', 'torrent_piece_mappings.torrent_id')
+    .select(['torrents.id', 'info_hash', 'trackers_json', 'is_seeding', 'cache_mode'])
+    .distinct()
+    .where('torrent_piece_mappings.bundle', '=', bundle)
+    .orderBy('torrents.id')
+    .execute();
+  return rows.map((row) => ({
+    infoHash: row.info_hash.toString('hex'),
+    trackers: row.trackers_json,
+    seeding: { seeding: row.is_seeding, cacheMode: row.cache_mode },
+  }));
+}
+
 /** Ids of the library's torrents that lie on a release's bundle; null when there is no such release. */
 export async function torrentsOfRelease(db: Db, releaseId: number): Promise<number[] | null> {
   const release = await db.selectFrom('releases').select('bundle').where('id', '=', releaseId).executeTakeFirst();
@@ -136,5 +154,24 @@ export async function releasesOnBundles(db: Db, bundles: readonly number[]): Pro
     artist: row.artist,
     year: row.year,
     isProvisional: row.is_provisional,
+  }));
+}
+
+/** A release's tracks, in order. */
+export async function tracksOf(db: Db, releaseId: number): Promise<LibraryTrack[]> {
+  const rows = await db
+    .selectFrom('tracks')
+    .selectAll()
+    .where('release_id', '=', releaseId)
+    .orderBy('disc_number')
+    .orderBy('track_number')
+    .execute();
+  return rows.map((row) => ({
+    disc: row.disc_number,
+    track: row.track_number,
+    title: row.title,
+    artist: row.artist,
+    durationMs: row.duration_ms,
+    fileIndex: row.file_index,
   }));
 }

@@ -39,9 +39,26 @@ export interface LibraryRelease {
   readonly isProvisional: boolean;
 }
 
+export interface LibraryTrack {
+  /** From 1. */
+  readonly disc: number;
+  /** From 1. */
+  readonly track: number;
+  readonly title: string;
+  readonly artist: string | null;
+  readonly durationMs: number | null;
+  /** Of its bundle. */
+  readonly fileIndex: number;
+}
+
+export interface LibraryReleaseDetail extends LibraryRelease {
+  /** By disc and track. */
+  readonly tracks: readonly LibraryTrack[];
+}
+
 export interface LibraryTorrentDetail extends LibraryTorrent {
   readonly files: readonly LibraryFile[];
-  readonly releases: readonly LibraryRelease[];
+  readonly releases: readonly LibraryReleaseDetail[];
   /** Announce URLs in tiers. They may hold passkeys: never show or log more than the host. */
   readonly trackers: readonly (readonly string[])[];
 }

@@ -1,9 +1,7 @@
 import { BaeError } from '../lib/errors.ts';
 import type { PieceStore } from '../torrent/ports.ts';
+import { readBytes } from '../vault/index.ts';
 import type { StoredRow } from './rows.ts';
-
-/** Bytes leased at a time, so that a piece of 64 MiB does not pin as much of the RAM cache. */
-export const READ_BYTES = 1024 * 1024;
 
 /**
  * One piece out of the store, wherever it lies, as a Buffer of its own.
@@ -15,17 +13,10 @@ export async function readPiece(store: PieceStore, torrent: StoredRow, pieceInde
     throw new BaeError('bad-input', `torrent t${torrent.id} has pieces 0 to ${pieceCount - 1}`);
   }
   const start = pieceIndex * pieceLength;
-  const piece = Buffer.allocUnsafe(Math.min(pieceLength, totalLength - start));
   const handle = await store.open(torrent);
   try {
-    for (let at = 0; at < piece.length; at += READ_BYTES) {
-      const lease = await store.read(handle, start + at, Math.min(READ_BYTES, piece.length - at));
-      let to = at;
-      for (const view of lease.views) to += view.copy(piece, to);
-      lease.release();
-    }
+    return await readBytes(store, handle, start, Math.min(pieceLength, totalLength - start));
   } finally {
     store.close(handle);
   }
-  return piece;
 }

@@ -9,9 +9,8 @@ import { systemRandom } from '../lib/random.ts';
 import { LibraryManager } from '../library/index.ts';
 import { AnnounceScheduler, makePeerId, parseInfo, Sessions, type TrackerClient } from '../torrent/index.ts';
 import type { Lease, PieceStore } from '../torrent/ports.ts';
-import type { Vault } from '../vault/index.ts';
+import { LEASE_BYTES, type Vault } from '../vault/index.ts';
 import { SessionJournal } from './journal.ts';
-import { READ_BYTES } from './read.ts';
 import { RETRY_MILLISECONDS, TorrentSeeder } from './seeder.ts';
 
 const PIECE = 3 * 2 ** 20;
@@ -112,7 +111,7 @@ function piecesOf(counts: { open: number; handles: number }): PieceStore {
     },
     close: () => void counts.handles--,
     read: async (_handle, offset, length): Promise<Lease> => {
-      if (length > READ_BYTES) throw new RangeError('too much at once');
+      if (length > LEASE_BYTES) throw new RangeError('too much at once');
       counts.open++;
       const bytes = Buffer.from(Uint8Array.from({ length }, (_, index) => (offset + index) % 251));
       const views = [bytes.subarray(0, 10), bytes.subarray(10)];
@@ -276,7 +275,7 @@ test('a piece is read whole, wherever it lies, and nothing stays open', async ()
   const first = await seeder.readPiece(id, 0);
   const last = await seeder.readPiece(id, 1);
   expect([first.length, last.length]).toEqual([PIECE, 1000]);
-  for (const offset of [0, 9, 10, READ_BYTES - 1, READ_BYTES, PIECE - 1]) expect(first[offset]).toBe(offset % 251);
+  for (const offset of [0, 9, 10, LEASE_BYTES - 1, LEASE_BYTES, PIECE - 1]) expect(first[offset]).toBe(offset % 251);
   expect(last[999]).toBe((PIECE + 999) % 251);
   for (const index of [-1, 2, 0.5]) {
     await expect(seeder.readPiece(id, index)).rejects.toMatchObject({ kind: 'bad-input' });

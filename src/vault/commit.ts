@@ -4,6 +4,7 @@ import type { Random } from '../lib/random.ts';
 import { ABSENT, type Bundle, LOST, STORED } from './bundle.ts';
 import type { Bundles } from './bundles.ts';
 import { type Documents, ManifestConflict, sha256 } from './documents.ts';
+import { changesWritten, unwrittenRevision } from './manifest-changes.ts';
 import type { OpenChunks } from './open-chunks.ts';
 import type { Patience } from './patience.ts';
 import type { BundleContent, BundleSettings } from './ports.ts';
@@ -28,6 +29,8 @@ export interface CommitParts {
   readonly keys: LibraryKeys;
   readonly random: Random;
   readonly mayWrite: () => Promise<void>;
+  /** See VaultOptions.describe. */
+  readonly describe: (bundleId: number) => Promise<BundleSettings>;
   /** A bundle became part of the library. */
   readonly committed: (bundle: Bundle) => void;
 }
@@ -46,18 +49,19 @@ export class Commits {
     return this.#inTurn(id, (bundle) => this.#commit(bundle, content, signal));
   }
 
-  /** See Vault.writeGeneration. */
-  writeGeneration(id: number, settings: BundleSettings): Promise<number> {
+  /** Writes the next generation of a committed bundle's manifest if changes are noted, or a crash left one in the spool. */
+  writeChange(id: number): Promise<void> {
     return this.#inTurn(id, async (bundle) => {
-      if (bundle.state !== 'committed') throw new BaeError('refused', `Bundle ${id} is not committed yet.`);
-      await this.#finish(bundle);
-      return this.#writeNext(bundle, settings);
+      if (bundle.state !== 'committed') return;
+      await this.#finish(bundle, null);
+      const stop = bundle.stop.signal;
+      const revision = await this.#until(stop, () => unwrittenRevision(this.#deps.database.db, id));
+      if (revision === null) return;
+      // Read after the revision: so it is at least as new.
+      const settings = await this.#until(stop, () => this.#deps.describe(id));
+      await this.#sealNext(bundle, settings);
+      await this.#finish(bundle, revision);
     });
-  }
-
-  /** Goes on with a generation that a crash left in the spool. */
-  finishGeneration(id: number): Promise<void> {
-    return this.#inTurn(id, (bundle) => this.#finish(bundle));
   }
 
   async #inTurn<Result>(id: number, work: (bundle: Bundle) => Promise<Result>): Promise<Result> {
@@ -137,30 +141,33 @@ export class Commits {
     }
   }
 
-  async #writeNext(bundle: Bundle, settings: BundleSettings): Promise<number> {
-    const row = await this.#row(bundle);
+  async #sealNext(bundle: Bundle, settings: BundleSettings): Promise<void> {
+    const stop = bundle.stop.signal;
+    const row = await this.#until(stop, () => this.#row(bundle));
     const generation = row.generation + 1;
     const { table_name: name, manifest_hash: previous, wrapped_key: bundleKey } = row;
     if (name === null || previous === null)
       throw new BaeError('corrupt', `Bundle ${bundle.id} has no manifest on record.`);
     const seal = () => this.#sealManifest(bundle, { ...numbered(settings), generation, previous, bundleKey, name });
-    await this.#until(bundle.stop.signal, () => this.#deps.documents.findOrSeal(bundle, 'manifest', generation, seal));
-    await this.#finish(bundle);
-    return generation;
+    await this.#until(stop, () => this.#deps.documents.findOrSeal(bundle, 'manifest', generation, seal));
   }
 
-  /** Puts the next generation if its sealed bytes are in the spool. */
-  async #finish(bundle: Bundle): Promise<void> {
-    const { documents } = this.#deps;
+  /** Puts the next generation if its sealed bytes are in the spool; it has the changes up to `revision`, if that is known. */
+  async #finish(bundle: Bundle, revision: number | null): Promise<void> {
+    const { database, documents } = this.#deps;
+    const { db } = database;
     const stop = bundle.stop.signal;
-    const generation = (await this.#row(bundle)).generation + 1;
-    const sealed = await documents.find(bundle, 'manifest', generation);
+    const generation = (await this.#until(stop, () => this.#row(bundle))).generation + 1;
+    const sealed = await this.#until(stop, () => documents.find(bundle, 'manifest', generation));
     if (sealed !== null) {
       await this.#until(stop, () => documents.putOnce(this.#manifestName(bundle, generation), sealed));
-      await this.#until(stop, () => this.#setRow(bundle, { generation, manifest_hash: sha256(sealed) }));
+      const row = { generation, manifest_hash: sha256(sealed) };
+      const written = [db.updateTable('bundles').set(row).where('id', '=', bundle.id)];
+      const noted = revision === null ? [] : [changesWritten(db, bundle.id, revision)];
+      await this.#until(stop, () => database.batch([...written, ...noted]));
       bundle.generation = generation;
     }
-    await documents.forget(bundle);
+    await this.#until(stop, () => documents.forget(bundle));
   }
 
   #sealTable(bundle: Bundle, content: BundleContent): Buffer {
@@ -198,7 +205,7 @@ export class Commits {
       await this.#deps.mayWrite();
       return work();
     };
-    return this.#deps.patience.until('The commit', stop, attempt, isHopeless);
+    return this.#deps.patience.until('Writing a manifest', stop, attempt, isHopeless);
   }
 
   #row(bundle: Bundle) {
@@ -231,7 +238,7 @@ function numbered(settings: BundleSettings) {
 }
 
 /** What no time mends: the content itself cannot be written, or another manifest is there. */
-function isHopeless(error: unknown): boolean {
+export function isHopeless(error: unknown): boolean {
   if (!(error instanceof BaeError) || error instanceof ManifestConflict) return true;
   return !error.retryable && error.kind !== 'refused';
 }

@@ -1,4 +1,5 @@
 export { type Files, systemFiles } from './files.ts';
+export { noteManifestChange } from './manifest-changes.ts';
 export type {
   BundleContent,
   BundleFile,
@@ -10,4 +11,5 @@ export type {
   Vault,
   VaultStats,
 } from './ports.ts';
+export { LEASE_BYTES, readBytes } from './read-bytes.ts';
 export { openVault, type VaultOptions } from './vault.ts';

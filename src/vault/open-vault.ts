@@ -3,7 +3,8 @@ import { BaeError, errorMessage } from '../lib/errors.ts';
 import type { PieceStore } from '../torrent/ports.ts';
 import { type Bundle, SPOOLED, STORED } from './bundle.ts';
 import { createBundle } from './create.ts';
-import type { BundleContent, BundleProgress, BundleRequest, BundleSettings, Vault, VaultStats } from './ports.ts';
+import { changedBundles } from './manifest-changes.ts';
+import type { BundleContent, BundleProgress, BundleRequest, Vault, VaultStats } from './ports.ts';
 import { type Recovered, recover } from './recovery.ts';
 import { CHUNK_OBJECT_BYTES } from './seal/index.ts';
 import { assemble, type Works, type WorksOptions } from './works.ts';
@@ -50,6 +51,7 @@ export class OpenVault implements Vault {
     const vault: OpenVault = new OpenVault(options, works, stop);
     try {
       vault.#resume(await recover({ ...works, log: options.log }));
+      for (const id of await changedBundles(options.database.db)) works.manifests.changed(id);
       await works.pins.restore();
     } catch (error) {
       vault.#idleLook.cancel();
@@ -86,9 +88,8 @@ export class OpenVault implements Vault {
     await this.#works.commits.commit(bundleId, content, options.signal);
   }
 
-  async writeGeneration(bundleId: number, settings: BundleSettings): Promise<number> {
-    this.#assertOpen();
-    return this.#works.commits.writeGeneration(bundleId, settings);
+  manifestChanged(bundleId: number): void {
+    this.#works.manifests.changed(bundleId);
   }
 
   async abandon(bundleId: number): Promise<void> {
@@ -165,7 +166,7 @@ export class OpenVault implements Vault {
     for (const { id } of unfinished) {
       this.#behind(
         'A manifest',
-        commits.finishGeneration(id).finally(() => bundles.release(id)),
+        commits.writeChange(id).finally(() => bundles.release(id)),
       );
     }
   }
@@ -173,6 +174,8 @@ export class OpenVault implements Vault {
   #committed(bundle: Bundle): void {
     this.#letGo(bundle.id);
     this.#works.pins.fillAll();
+    // What changed while the commit went on.
+    this.#works.manifests.changed(bundle.id);
   }
 
   #letGo(bundleId: number): void {
@@ -197,14 +200,14 @@ export class OpenVault implements Vault {
   }
 
   async #close(): Promise<void> {
-    const { open, sealing, uploads, bundles, journal, cache, abandons, pins } = this.#works;
+    const { open, sealing, uploads, bundles, journal, cache, abandons, pins, manifests } = this.#works;
     const { clock, log, owner, unlock } = this.#options;
     this.#idleLook.cancel();
     const grace = () => sleep(clock, CLOSE_GRACE_MILLISECONDS);
     try {
       await Promise.race([sealing.close(), grace()]);
       const saving = [...this.#importing.values()].map((bundle) => open.flush(bundle));
-      await Promise.race([Promise.all(saving), grace()]);
+      await Promise.race([Promise.all([...saving, manifests.flush()]), grace()]);
     } catch (error) {
       log.warn('Not all pieces in memory could be saved.', { error: errorMessage(error) });
     }
@@ -215,7 +218,13 @@ export class OpenVault implements Vault {
       bundle.stop.abort(closed);
       bundle.wake();
     }
-    const quiet = Promise.all([uploads.close(), abandons.settled(), pins.settled(), ...held.map((one) => one.quiet())]);
+    const quiet = Promise.all([
+      uploads.close(),
+      abandons.settled(),
+      pins.settled(),
+      manifests.settled(),
+      ...held.map((one) => one.quiet()),
+    ]);
     await Promise.race([quiet, grace()]);
     await journal.settled();
     await cache.close();

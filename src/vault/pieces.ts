@@ -1,4 +1,4 @@
-import { BaeError } from '../lib/errors.ts';
+import { unlessAborted } from '../lib/abort.ts';
 import type {
   ByteRange,
   Handle,
@@ -10,15 +10,12 @@ import type {
   Tier,
 } from '../torrent/ports.ts';
 import type { Bundle } from './bundle.ts';
-import type { RamCache, Segment } from './cache/index.ts';
-import { CHUNK_BYTES, type ChunkSpan, pieceLengthAt, type Span } from './chunk/index.ts';
+import type { Segment } from './cache/index.ts';
+import { CHUNK_BYTES, type ChunkSpan, pieceLengthAt } from './chunk/index.ts';
 import { SegmentLease, zeroViews } from './lease.ts';
-import type { OpenChunks } from './open-chunks.ts';
-import type { Parts } from './parts.ts';
-import type { ReadAhead } from './read-ahead.ts';
-import { SEGMENT_BYTES, segmentsOf } from './seal/index.ts';
+import { segmentsOf } from './seal/index.ts';
 import type { Sealing } from './sealing.ts';
-import type { Segments } from './segments.ts';
+import { cut, SpanReader, type SpanReaderParts } from './span-reader.ts';
 import type { TorrentView } from './torrent-view.ts';
 import type { Torrents } from './torrents.ts';
 
@@ -26,32 +23,20 @@ import type { Torrents } from './torrents.ts';
 export const MAX_READ_BYTES = 64 * 1_048_576;
 /** Chunks looked at by one `hotPieces`. */
 const MAX_HOT_LOOKS = 4_096;
-/** A chunk may be sealed between two looks; then it is read as such. */
-const MAX_LOOKS = 4;
 
-export interface PiecesParts {
+export interface PiecesParts extends SpanReaderParts {
   readonly torrents: Torrents;
-  readonly segments: Segments;
-  readonly readAhead: ReadAhead;
-  readonly ram: RamCache;
-  readonly open: OpenChunks;
-  readonly parts: Parts;
   readonly sealing: Sealing;
-}
-
-/** What one read is put together from. */
-interface Taken {
-  readonly views: Buffer[];
-  readonly segments: Segment[];
-  readonly ownBytes: number;
 }
 
 /** The engine's PieceStore over the vault. */
 export class Pieces implements PieceStore {
   readonly #deps: PiecesParts;
+  readonly #reader: SpanReader;
 
   constructor(deps: PiecesParts) {
     this.#deps = deps;
+    this.#reader = new SpanReader(deps);
   }
 
   open(torrent: StoredTorrent): Promise<Handle> {
@@ -80,7 +65,7 @@ export class Pieces implements PieceStore {
     for (const span of torrent.map.locate(offset, length)) {
       if (span.bundle === null) views.push(...zeroViews(span.length));
       else if (!this.#takeSegments(span, views, segments)) {
-        const bytes = this.#copyOpen(torrent.bundle(span.bundle), span);
+        const bytes = this.#reader.copyOpen(torrent.bundle(span.bundle), span);
         if (bytes === null) return null;
         views.push(bytes);
         ownBytes += bytes.length;
@@ -106,16 +91,10 @@ export class Pieces implements PieceStore {
     if (length > MAX_READ_BYTES) throw new RangeError(`a read of ${length} bytes`);
     const torrent = view(handle);
     const spans = torrent.map.locate(offset, length);
-    const taking = this.#all(
-      spans.map((span) => this.#take(torrent, span, offset + length)),
-      (taken) => taken.segments,
-    ).then((taken) => {
-      const views = taken.flatMap((one) => one.views);
-      const segments = taken.flatMap((one) => one.segments);
-      const ownBytes = taken.reduce((sum, one) => sum + one.ownBytes, 0);
-      return new SegmentLease(this.#deps.ram, views, segments, ownBytes);
-    });
-    return unlessAborted(taking, options.signal);
+    const taking = this.#reader
+      .read(torrent, spans, offset + length)
+      .then(({ views, segments, ownBytes }) => new SegmentLease(this.#deps.ram, views, segments, ownBytes));
+    return unlessAborted(taking, options.signal, (lease) => lease.release());
   }
 
   prefetch(handle: Handle, ranges: readonly ByteRange[]): void {
@@ -193,14 +172,6 @@ export class Pieces implements PieceStore {
     return true;
   }
 
-  /** A copy, since the buffer of an open chunk is soon used for another. */
-  #copyOpen(bundle: Bundle, span: ChunkSpan): Buffer | null {
-    const chunk = this.#deps.open.get(bundle, span.chunkIndex);
-    const end = span.chunkOffset + span.length;
-    if (chunk === undefined || !chunk.inBuffer.covers(span.chunkOffset, end)) return null;
-    return Buffer.from(chunk.buffer.subarray(span.chunkOffset, end));
-  }
-
   #tierOf(bundle: Bundle, span: ChunkSpan): Tier {
     if (!bundle.isSealed(span.chunkIndex)) {
       const chunk = this.#deps.open.get(bundle, span.chunkIndex);
@@ -214,108 +185,8 @@ export class Pieces implements PieceStore {
     }
     return worst;
   }
-
-  /** `readEnd`: where the whole read ends, in the torrent. */
-  async #take(torrent: TorrentView, span: Span, readEnd: number): Promise<Taken> {
-    if (span.bundle === null) return { views: zeroViews(span.length), segments: [], ownBytes: 0 };
-    const bundle = torrent.bundle(span.bundle);
-    for (let look = 0; look < MAX_LOOKS; look++) {
-      if (bundle.isSealed(span.chunkIndex)) return this.#takeSealed(torrent, bundle, span, readEnd);
-      const bytes = await this.#readUnsealed(bundle, span);
-      if (bytes !== null) return { views: [bytes], segments: [], ownBytes: bytes.length };
-    }
-    throw new BaeError('missing', 'These bytes are not in the vault.');
-  }
-
-  async #takeSealed(torrent: TorrentView, bundle: Bundle, span: ChunkSpan, readEnd: number): Promise<Taken> {
-    const { segments: source, readAhead } = this.#deps;
-    const { first, end } = segmentsOf(span.chunkOffset, span.length);
-    const whole = readAhead.wantsWhole(bundle, span.chunkIndex, first, end);
-    const ahead = readAhead.aheadEnd(torrent, span, readEnd);
-    const getting = source.get(bundle, span.chunkIndex, first, end, whole, ahead);
-    const segments = await this.#all(getting, (segment) => [segment]);
-    return { views: segments.map((segment) => cut(segment, span)), segments, ownBytes: 0 };
-  }
-
-  /** All of them, or a rejection after the leases of those that came were released. */
-  async #all<Result>(works: readonly Promise<Result>[], leased: (result: Result) => Segment[]): Promise<Result[]> {
-    try {
-      return await Promise.all(works);
-    } catch (error) {
-      for (const one of await Promise.allSettled(works)) {
-        if (one.status === 'fulfilled') for (const segment of leased(one.value)) this.#deps.ram.release(segment);
-      }
-      throw error;
-    }
-  }
-
-  /** From the open chunk's buffer and the parts in the spool; null if the chunk was sealed meanwhile. */
-  async #readUnsealed(bundle: Bundle, span: ChunkSpan): Promise<Buffer | null> {
-    const copied = this.#copyOpen(bundle, span);
-    if (copied !== null) return copied;
-    const { chunkIndex, chunkOffset, length } = span;
-    const bytes = Buffer.allocUnsafeSlow(length);
-    const chunk = this.#deps.open.get(bundle, chunkIndex);
-    const wanted = bundle.savedRanges(chunkIndex);
-    const end = chunkOffset + length;
-    if (chunk === undefined) {
-      if (!wanted.covers(chunkOffset, end)) return null;
-      return this.#load(bundle, chunkIndex, chunkOffset, end, bytes, chunkOffset);
-    }
-    if (!chunk.filled().covers(chunkOffset, end)) return null;
-    chunk.buffer.copy(bytes, 0, chunkOffset, end);
-    for (const run of wanted.minus(chunk.inBuffer)) {
-      const from = Math.max(run.start, chunkOffset);
-      const to = Math.min(run.end, end);
-      if (from < to && (await this.#load(bundle, chunkIndex, from, to, bytes, chunkOffset)) === null) return null;
-    }
-    return bytes;
-  }
-
-  /** Null if the parts went because the chunk was sealed. */
-  async #load(
-    bundle: Bundle,
-    chunk: number,
-    start: number,
-    end: number,
-    into: Buffer,
-    intoStart: number,
-  ): Promise<Buffer | null> {
-    try {
-      await this.#deps.parts.load(bundle, chunk, start, end, into, intoStart);
-      return into;
-    } catch (error) {
-      if (bundle.isSealed(chunk)) return null;
-      throw error;
-    }
-  }
 }
 
 function view(handle: Handle): TorrentView {
   return handle as TorrentView;
-}
-
-/** The part of a segment that a span asks for. */
-function cut(segment: Segment, span: ChunkSpan): Buffer {
-  const start = segment.index * SEGMENT_BYTES;
-  return segment.bytes.subarray(
-    Math.max(0, span.chunkOffset - start),
-    Math.min(SEGMENT_BYTES, span.chunkOffset + span.length - start),
-  );
-}
-
-/** The lease, or a rejection with `cancelled` as soon as the signal aborts; a lease that comes later is released. */
-function unlessAborted(work: Promise<Lease>, signal: AbortSignal | undefined): Promise<Lease> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(new BaeError('cancelled', 'The read was called off.', { cause: signal.reason }));
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-    work
-      .then((lease) => {
-        if (signal.aborted) lease.release();
-        else resolve(lease);
-      }, reject)
-      .finally(() => signal.removeEventListener('abort', abort));
-  });
 }

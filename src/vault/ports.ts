@@ -18,7 +18,7 @@ export interface BundleTorrent {
   readonly rawInfo: Buffer;
 }
 
-/** What may change after the import: each change is a new generation of the bundle's manifest. Kept as JSON. */
+/** What may change after the import: changes become new generations of the bundle's manifest. Kept as JSON. */
 export interface BundleSettings {
   /** Trackers by tier and how each torrent is seeded, by info-hash in hex. */
   readonly torrents: readonly {
@@ -101,8 +101,12 @@ export interface Vault {
    * missing or a different manifest is there; `cancelled` when the signal aborts or the bundle is abandoned.
    */
   commit(bundleId: number, content: BundleContent, options?: { signal?: AbortSignal }): Promise<void>;
-  /** Writes the next generation of a committed bundle's manifest; returns its number. */
-  writeGeneration(bundleId: number, settings: BundleSettings): Promise<number>;
+  /**
+   * What VaultOptions.describe says of a bundle changed, and `noteManifestChange` saved that it did: a new generation of the
+   * manifest is written within seconds, at the close if that comes before and the store answers, else at the next start.
+   * Nothing waits for it; a generation that somebody else wrote is told in the log.
+   */
+  manifestChanged(bundleId: number): void;
   /**
    * Cancels an uncommitted bundle: its spool, its objects and its rows go. Resolves once it is marked so durably and its
    * local files are gone; objects are deleted in the background, also after a restart. `refused` once committed; a bundle

@@ -101,7 +101,9 @@ describe('reading', () => {
     const rows = await run.database.db.selectFrom('chunks').select('name').orderBy('chunk_index').execute();
     const name = rows[1]?.name.toString('hex') ?? '';
     await workshop.objects.delete(`c/${name.slice(0, 2)}/${name}`);
-    await expect(readBytes(run.vault, handle, CHUNK_BYTES - 300_000, 400_000)).rejects.toMatchObject({ kind: 'missing' });
+    await expect(readBytes(run.vault, handle, CHUNK_BYTES - 300_000, 400_000)).rejects.toMatchObject({
+      kind: 'missing',
+    });
     const leaving = new AbortController();
     const read = pieces.read(handle, 0, 300_000, { signal: leaving.signal });
     leaving.abort();

@@ -9,7 +9,7 @@ import { openLibrary } from './library.ts';
 import { lockFolder } from './lock.ts';
 import { OpenVault } from './open-vault.ts';
 import { Owner } from './owner.ts';
-import type { Vault } from './ports.ts';
+import type { BundleSettings, Vault } from './ports.ts';
 import { CHUNK_OBJECT_BYTES, type Sealer } from './seal/index.ts';
 import type { ObjectStore } from './store/index.ts';
 
@@ -31,6 +31,8 @@ export interface VaultOptions {
   readonly random: Random;
   readonly log: Log;
   readonly sealer: Sealer;
+  /** What the library says of a bundle now; asked when a new generation of its manifest is due, after a restart too. */
+  readonly describe: (bundleId: number) => Promise<BundleSettings>;
   /** Default: the system's. */
   readonly files?: Files;
   /** Takes a folder for this process and returns the way to give it free. Default: `lockFolder`. */

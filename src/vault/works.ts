@@ -8,6 +8,7 @@ import { Documents } from './documents.ts';
 import { Fetcher } from './fetch.ts';
 import type { Files } from './files.ts';
 import { Journal } from './journal.ts';
+import { Manifests } from './manifests.ts';
 import { OpenChunks } from './open-chunks.ts';
 import type { Owner } from './owner.ts';
 import { Parts } from './parts.ts';
@@ -48,6 +49,7 @@ export interface Works {
   readonly fetcher: Fetcher;
   readonly pins: Pins;
   readonly commits: Commits;
+  readonly manifests: Manifests;
   readonly abandons: Abandons;
   readonly pieces: Pieces;
   readonly patience: Patience;
@@ -89,14 +91,15 @@ export async function assemble(options: WorksOptions): Promise<Works> {
   const documents = new Documents(spool, store);
   const commits = new Commits({
     ...{ database, bundles, open, documents, patience, keys, random, mayWrite },
-    committed: options.committed,
+    ...{ describe: options.describe, committed: options.committed },
   });
+  const manifests = new Manifests({ database, commits, patience, clock, log, stop });
   const abandons = new Abandons({
     ...{ database, bundles, store, spool, cache, ram, open, patience, keys, log, mayWrite, stop },
   });
   const pieces = new Pieces({ torrents, segments, readAhead, ram, open, parts, sealing });
   return {
     ...{ cache, ram, spool, bundles, journal, open, sealing, uploads, torrents, segments, fetcher, pins },
-    ...{ commits, abandons, pieces, patience },
+    ...{ commits, manifests, abandons, pieces, patience },
   };
 }

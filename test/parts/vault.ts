@@ -25,5 +25,6 @@ export function memoryVault(parts: { database: Database; store: TestStore; dataD
     random: systemRandom,
     log: silentLog,
     sealer: inlineSealer(readFileRange),
+    describe: async () => ({ torrents: [], releases: [] }),
   });
 }

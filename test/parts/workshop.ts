@@ -65,6 +65,8 @@ export class Workshop {
   readonly objects: ObjectStore;
   clock: Clock = systemClock;
   options: Partial<VaultOptions> = {};
+  /** What the library says of its bundles. */
+  describe: VaultOptions['describe'] = async () => ({ torrents: [], releases: [] });
   /** Called before and after each thing that outlives the process: the place to kill it. */
   step: ((what: string) => void) | null = null;
   #life: Life | null = null;
@@ -102,6 +104,7 @@ export class Workshop {
       random: systemRandom,
       log: silentLog,
       sealer: inlineSealer(readFileRange),
+      describe: (bundle) => this.describe(bundle),
       files: this.#mortal(life),
       lock: () => () => undefined,
       ...this.options,

@@ -47,10 +47,28 @@ export const Torrent = z
   })
   .openapi('Torrent');
 
+const Track = z.object({
+  disc: z.number(),
+  track: z.number(),
+  title: z.string(),
+  artist: z.string().nullable(),
+  durationMs: z.number().nullable(),
+});
+
+export const Release = z
+  .object({
+    id: z.string().openapi({ example: 'r1' }),
+    title: z.string(),
+    artist: z.string(),
+    year: z.number().nullable(),
+    tracks: z.array(Track).readonly(),
+  })
+  .openapi('Release');
+
 export const TorrentDetail = Torrent.extend({
   private: z.boolean(),
   files: z.array(z.object({ path: z.string(), length: z.number(), pad: z.boolean() })).readonly(),
-  releases: z.array(z.object({ id: z.string(), title: z.string(), artist: z.string() })).readonly(),
+  releases: z.array(Release).readonly(),
   trackers: z
     .array(z.object({ tracker: z.string(), tier: z.number(), state: z.string(), message: z.string().nullable() }))
     .readonly(),
