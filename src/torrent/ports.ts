@@ -82,8 +82,8 @@ export interface PieceStore {
   /** Up to `max` pieces that are whole in memory or on disk. */
   hotPieces(handle: Handle, max: number): number[];
   /**
-   * Takes one whole verified piece (its SHA-1 was right). Resolves when reads can serve it; the buffer belongs to the
-   * store from the call on. A store that has no room makes it wait; a piece that it has already is dropped.
+   * Takes one whole verified piece (its SHA-1 was right). Resolves when reads can serve it; the buffer is the store's until
+   * then, and the caller's again once it settles. A store that has no room makes it wait; a piece that it has already is dropped.
    */
   writePiece(handle: Handle, index: number, data: Buffer): Promise<void>;
   /** False while the store wants no new pieces (its spool is full); the engine then stops requesting. */

@@ -1,4 +1,5 @@
 import { BaeError, errorKind } from '../lib/errors.ts';
+import { freeMemory } from '../lib/memory.ts';
 import type { Random } from '../lib/random.ts';
 import type { Bundle, SavedPart } from './bundle.ts';
 import { CHUNK_BYTES } from './chunk/index.ts';
@@ -34,7 +35,7 @@ export class Parts {
     try {
       const salt = random.bytes(SALT_BYTES);
       const sealed = await sealer.sealPiece({ ...this.#ids(bundle, part), salt, plaintext: Buffer.from(bytes) });
-      await spool.write(bundle.id, spool.partPath(bundle.id, part), sealed);
+      await spool.write(bundle.id, spool.partPath(bundle.id, part), sealed).finally(() => freeMemory(sealed));
     } catch (error) {
       spool.releasePart(fileBytes);
       throw error;
@@ -62,6 +63,7 @@ export class Parts {
       const stop = Math.min(end, part.start + part.length);
       const bytes = await this.#open(bundle, part);
       bytes.copy(target, at - targetStart, at - part.start, stop - part.start);
+      freeMemory(bytes);
       at = stop;
     }
   }

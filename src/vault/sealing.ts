@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import { errorKind, errorMessage } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { freeMemory } from '../lib/memory.ts';
 import type { Random } from '../lib/random.ts';
 import { Budget } from './budget.ts';
 import { type Bundle, SPOOLED } from './bundle.ts';
@@ -121,7 +122,11 @@ export class Sealing {
         sealer.seal({ ...ids, salt, plaintext }),
       );
       const path = spool.chunkPath(bundle.id, index);
-      await this.#patience.until('The spool', signal, () => spool.write(bundle.id, path, object));
+      try {
+        await this.#patience.until('The spool', signal, () => spool.write(bundle.id, path, object));
+      } finally {
+        freeMemory(object);
+      }
       return { name, salt };
     } finally {
       this.#slots.release(1);

@@ -1,5 +1,6 @@
 import type { Bitfield } from '../../lib/bitfield.ts';
 import { errorMessage } from '../../lib/errors.ts';
+import { freeMemory } from '../../lib/memory.ts';
 import type { Info } from '../metainfo/index.ts';
 import type { Handle } from '../ports.ts';
 import { BLOCK_BYTES, type BlockRange, encodeCancel, encodeRequests } from '../wire/index.ts';
@@ -240,6 +241,7 @@ export class Downloader {
   #discard(partial: PartialPiece): void {
     this.#close(partial);
     this.#owner.onWasted(partial.receivedBytes);
+    freeMemory(partial.data);
     this.#context.pieceMemory.bytes -= partial.bytes;
     this.picker.abort(partial.index, this.#context.clock.monotonic());
   }
@@ -263,8 +265,16 @@ export class Downloader {
   }
 
   async #verifyAndWrite(partial: PartialPiece): Promise<void> {
-    const { hasher, store, clock } = this.#context;
-    const { digest, data } = await hasher.sha1(partial.data);
+    const { digest, data } = await this.#context.hasher.sha1(partial.data);
+    try {
+      await this.#write(partial, digest, data);
+    } finally {
+      freeMemory(data);
+    }
+  }
+
+  async #write(partial: PartialPiece, digest: Buffer, data: Buffer): Promise<void> {
+    const { store, clock } = this.#context;
     const good = digest.equals(this.#info.pieceHash(partial.index));
     const guilty = good ? this.#blame.good(partial, data) : this.#blame.bad(partial, data, clock.monotonic());
     for (const session of guilty) this.#owner.onGuilty(session);

@@ -26,7 +26,7 @@ export class PartialPiece {
   constructor(index: number, bytes: number, owner: PeerSession, alone: boolean, now: number) {
     this.index = index;
     this.bytes = bytes;
-    // Memory of its own: it moves to the thread that hashes it and becomes the store's.
+    // Memory of its own: it moves to the thread that hashes it and back.
     this.data = Buffer.allocUnsafeSlow(bytes);
     this.blockCount = Math.ceil(bytes / BLOCK_BYTES);
     this.beganAt = now;

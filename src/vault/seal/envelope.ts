@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { freeMemory } from '../../lib/memory.ts';
 import { sealError } from './fault.ts';
 import {
   COMMITMENT_BYTES,
@@ -36,6 +37,8 @@ export interface Header {
 
 const VERSION = 1;
 const NONCE_BYTES = 12;
+/** Given to the cipher at a time: what it returns is freed at once, and so small that the same warm memory serves again. */
+const SLICE_BYTES = 65_536;
 const LABEL_BYTES = 16;
 /** Segment numbers are u32. */
 const MAX_SEGMENTS = 2 ** 32;
@@ -116,10 +119,16 @@ export class SegmentCipher {
     const cipher = createCipheriv(SUITES[this.#suite] as 'aes-256-gcm', this.#key, nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(this.header);
     let at = offset;
-    for (const part of [cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]) {
+    const put = (part: Buffer) => {
       target.set(part, at);
       at += part.length;
+      freeMemory(part);
+    };
+    for (let start = 0; start < plaintext.length; start += SLICE_BYTES) {
+      put(cipher.update(plaintext.subarray(start, start + SLICE_BYTES)));
     }
+    put(cipher.final());
+    put(cipher.getAuthTag());
     return at;
   }
 
