@@ -5,5 +5,6 @@
  */
 export function freeMemory(bytes: Uint8Array): void {
   const { buffer } = bytes;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) buffer.transfer(0);
+  const whole = bytes.byteLength > 0 && bytes.byteLength === buffer.byteLength;
+  if (whole && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

@@ -1,14 +1,17 @@
 import type { Clock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { freeMemory } from '../lib/memory.ts';
 import { Budget } from './budget.ts';
 import type { Bundle } from './bundle.ts';
 import { CHUNK_BYTES } from './chunk/index.ts';
 import type { Parts } from './parts.ts';
 import { Ranges } from './ranges.ts';
 
-/** Chunks being put together in memory, of all bundles. */
-export const MAX_OPEN_CHUNKS = 64;
+/** Chunks being put together in memory, of all bundles: more where two pieces of a torrent need more. */
+export const MAX_OPEN_CHUNKS = 24;
+/** Of them, so many are left for pieces that were under way when the engine counted. */
+export const SPARE_CHUNKS = 8;
 /** A chunk that got no bytes for so long is sealed piece by piece into the spool. */
 export const IDLE_MILLISECONDS = 30_000;
 /** Buffers kept for the next chunk. */
@@ -76,7 +79,7 @@ export class OpenChunks {
 
   /** Lets two whole pieces of a torrent be open. */
   allowPieces(pieceLength: number): void {
-    this.#slots.raise(2 * (Math.ceil(pieceLength / CHUNK_BYTES) + 1));
+    this.#slots.raise(2 * (Math.ceil(pieceLength / CHUNK_BYTES) + 1) + SPARE_CHUNKS);
   }
 
   get(bundle: Bundle, index: number): OpenChunk | undefined {
@@ -121,8 +124,10 @@ export class OpenChunks {
     if (chunks?.get(chunk.index) !== chunk) return;
     chunks.delete(chunk.index);
     if (chunks.size === 0) this.#chunks.delete(chunk.bundle);
-    if (this.#free.length < MAX_FREE_BUFFERS && this.#chunks.size > 0) this.#free.push(chunk.buffer);
-    if (this.#chunks.size === 0) this.#free.length = 0;
+    // Of a bundle that is given up, something under way may still write into it.
+    if (!chunk.bundle.stop.signal.aborted) this.#free.push(chunk.buffer);
+    const kept = this.#chunks.size === 0 ? 0 : MAX_FREE_BUFFERS;
+    for (const buffer of this.#free.splice(kept)) freeMemory(new Uint8Array(buffer.buffer));
     this.#slots.release(1);
   }
 

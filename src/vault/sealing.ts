@@ -160,7 +160,7 @@ export class Sealing {
     const { hasRoom } = this;
     if (hasRoom === this.#hadRoom) return;
     this.#hadRoom = hasRoom;
-    if (!hasRoom) this.#deps.log.info('No new pieces are wanted for now.', { why: this.waiting });
+    if (!hasRoom) this.#deps.log.debug('No new pieces are wanted for now.', { why: this.waiting });
     else for (const listener of [...this.#roomListeners]) listener();
   }
 }

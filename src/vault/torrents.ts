@@ -4,11 +4,9 @@ import type { StoredTorrent } from '../torrent/ports.ts';
 import type { Bundle } from './bundle.ts';
 import type { Bundles } from './bundles.ts';
 import { type Extent, PieceMap } from './chunk/index.ts';
-import type { OpenChunks } from './open-chunks.ts';
+import { type OpenChunks, SPARE_CHUNKS } from './open-chunks.ts';
 import { TorrentView } from './torrent-view.ts';
 
-/** Of the open chunks, so many are left for pieces that were under way when the engine counted. */
-const SPARE_UNITS = 16;
 const MIN_UNITS = 4;
 
 /** The torrents that are open. */
@@ -103,6 +101,6 @@ export class Torrents {
   #unitsEach(): number {
     let writing = 0;
     for (const view of this.#live) if (view.isWriting) writing++;
-    return Math.max(MIN_UNITS, Math.floor((this.#open.limit - SPARE_UNITS) / Math.max(1, writing)));
+    return Math.max(MIN_UNITS, Math.floor((this.#open.limit - SPARE_CHUNKS) / Math.max(1, writing)));
   }
 }

@@ -3,13 +3,11 @@ import { readFileSync } from 'node:fs';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import type { ImportView, StatsView, TorrentDetail, TorrentView } from '../../src/http/ports.ts';
 import type { Gateway } from './gateway.ts';
-import { freePorts, type Part, startPart, temporaryFolder, waitFor } from './process.ts';
+import { freePorts, MAIN, type Part, startPart, temporaryFolder, waitFor } from './process.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const START_TIMEOUT_MILLISECONDS = 30_000;
 const SAMPLE_MILLISECONDS = 200;
 const CLI_TIMEOUT_MILLISECONDS = 280_000;
@@ -106,12 +104,12 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>>): NodeJ
   return { ...Object.fromEntries(own), ...extra };
 }
 
-/** Runs `node src/main.ts <args>` to its end. */
+/** Runs `./bae <args>`, the launcher aside, to its end. */
 export async function runBae(args: readonly string[], env: Readonly<Record<string, string>>): Promise<CliResult> {
   const folder = await temporaryFolder('cli');
   const began = performance.now();
   const logFile = join(folder.path, 'stderr');
-  const part = startPart(process.execPath, [MAIN, ...args], { logFile, env: cleanEnvironment(env), pipe: true });
+  const part = startPart(process.execPath, [...MAIN, ...args], { logFile, env: cleanEnvironment(env), pipe: true });
   part.child.stdin?.end();
   const parts: Buffer[] = [];
   part.child.stdout?.on('data', (data: Buffer) => parts.push(data));
@@ -246,7 +244,7 @@ export async function startBae(options: BaeOptions): Promise<Bae> {
     launch(changed = {}) {
       if (part?.running()) throw new Error('bae runs already');
       env = { ...env, ...changed };
-      part = startPart(process.execPath, [MAIN, 'serve'], { logFile, env: cleanEnvironment(env) });
+      part = startPart(process.execPath, [...MAIN, 'serve'], { logFile, env: cleanEnvironment(env) });
       void watch(part, dataDir, use);
     },
     async start(changed) {

@@ -7,7 +7,14 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Node's arguments that start bae as the launcher does. */
+export const MAIN: readonly string[] = [
+  ...readFileSync(`${ROOT}tools/node/flags`, 'utf8').trim().split(/\s+/),
+  `${ROOT}src/main.ts`,
+];
 const POLL_MILLISECONDS = 20;
 const STOP_GRACE_MILLISECONDS = 3_000;
 const LOG_TAIL_LINES = 30;

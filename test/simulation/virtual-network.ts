@@ -175,6 +175,8 @@ export class VirtualConnection implements Connection {
       const bytes = this.#waiting.shift();
       if (bytes === undefined) return;
       this.#handlers.data(bytes);
+      // Chunks are valid during the call only: whoever kept one finds nonsense.
+      bytes.fill(0xee);
     }
   }
 }

@@ -3,7 +3,7 @@ import { CHUNK_BYTES } from '../../src/vault/chunk/index.ts';
 import { CHUNK_OBJECT_BYTES } from '../../src/vault/seal/index.ts';
 import { makeAlbum, shuffled, Workshop, wrongPieces } from '../parts/workshop.ts';
 
-const MAX_OPEN_CHUNKS = 64;
+const MAX_OPEN_CHUNKS = 24;
 
 describe('pieces whose chunks cannot close', () => {
   it('beyond the 64 open chunks are sealed alone, survive kill -9 and are read back', async () => {

@@ -53,6 +53,7 @@ beforeEach(() => {
   writeFileSync(join(root, 'package-lock.json'), 'one');
   writeFileSync(join(root, 'tools/node/package-lock.json'), 'node');
   writeFileSync(join(root, 'tools/node/package.json'), '{}');
+  writeFileSync(join(root, 'tools/node/flags'), '--one=1 --two\n');
   writeFileSync(join(base, 'node24'), NODE_24);
   chmodSync(join(base, 'node24'), 0o755);
   program('node', NODE_20);
@@ -83,7 +84,7 @@ const leftovers = () => ['lock', 'new'].some((name) => existsSync(join(root, '.n
 describe('the launcher', () => {
   it('brings Node and the packages once, then becomes the command with its arguments', async () => {
     const first = await run(['import', 'a b', '']);
-    expect(first.stdout).toBe(`ran\n${root}/src/main.ts\nimport\na b\n\n`);
+    expect(first.stdout).toBe(`ran\n--one=1\n--two\n${root}/src/main.ts\nimport\na b\n\n`);
     expect(first.status).toBe(0);
     expect(npmCalls()).toHaveLength(2);
     const second = await run(['check', '--x']);

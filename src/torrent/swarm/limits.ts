@@ -9,7 +9,7 @@ export const DEFAULT_LIMITS: EngineLimits = {
   connections: 500,
   connectionsPerTorrent: 60,
   leasedBytes: 64 * MIB,
-  pieceBytes: 64 * MIB,
+  pieceBytes: 24 * MIB,
   allowPrivateAddresses: false,
   limitLoopback: false,
 };
