@@ -47,6 +47,8 @@ export class MemoryPieces implements PieceStore {
   prefetches: ByteRange[] = [];
   /** Order of writes. */
   written: number[] = [];
+  /** Buffers that were lent by writePiece, in the order of its calls. */
+  readonly lent: Buffer[] = [];
   /** Units begun and not complete, the most there ever were. */
   mostOpenUnits = 0;
 
@@ -125,6 +127,7 @@ export class MemoryPieces implements PieceStore {
   }
 
   async writePiece(handle: Handle, index: number, data: Buffer): Promise<void> {
+    this.lent.push(data);
     await this.#wait(this.#options.writeMilliseconds);
     if (this.writeError !== null) throw this.writeError;
     const { pieceLength } = handle.torrent;

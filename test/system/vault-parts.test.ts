@@ -6,7 +6,7 @@ import { makeAlbum, shuffled, Workshop, wrongPieces } from '../parts/workshop.ts
 const MAX_OPEN_CHUNKS = 24;
 
 describe('pieces whose chunks cannot close', () => {
-  it('beyond the 64 open chunks are sealed alone, survive kill -9 and are read back', async () => {
+  it('beyond the 24 open chunks are sealed alone, survive kill -9 and are read back', async () => {
     const workshop = await Workshop.make();
     workshop.options = { spoolBytes: 64 * CHUNK_OBJECT_BYTES };
     const chunks = MAX_OPEN_CHUNKS + 16;
@@ -36,5 +36,16 @@ describe('pieces whose chunks cannot close', () => {
     expect(await wrongPieces(second.vault, again, album)).toEqual([]);
     expect(second.vault.stats()).toMatchObject({ spoolBytes: 0, openChunks: 0 });
     await second.close();
+  });
+
+  it.each([4, 16, 64])('leaves two pieces of %i MiB open at a time', async (chunksEach) => {
+    const workshop = await Workshop.make();
+    const { database, vault, close } = await workshop.start();
+    const album = await makeAlbum(database, 2 * chunksEach * CHUNK_BYTES, chunksEach * CHUNK_BYTES);
+    await vault.createBundle({ totalLength: album.bytes.length, torrents: [album.torrent.id] });
+    const { maxOpenUnits } = await vault.pieces.open(album.torrent);
+    expect(maxOpenUnits).toBeGreaterThanOrEqual(2 * chunksEach);
+    expect(maxOpenUnits).toBeLessThanOrEqual(2 * chunksEach + MAX_OPEN_CHUNKS);
+    await close();
   });
 });

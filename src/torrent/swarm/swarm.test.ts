@@ -191,6 +191,20 @@ describe('a store', () => {
     await simulation.end();
   });
 
+  it('is lent each piece until it has written it, or failed to', async () => {
+    const simulation = new Simulation({ bytes: 4 * MIB, pieceLength: 256 * KIB });
+    const seed = await simulation.seed();
+    const leech = await simulation.node({ writeMilliseconds: 50 });
+    leech.store.writeError = unavailable();
+    simulation.introduce(leech, seed);
+    await simulation.clock.run(4_000);
+    leech.store.writeError = null;
+    await simulation.complete(leech, 60_000);
+    await simulation.end();
+    expect(leech.store.lent.length).toBeGreaterThan(16);
+    expect(leech.store.lent.filter((piece) => piece.length > 0)).toEqual([]);
+  });
+
   it('that fails to write is tried again', async () => {
     const simulation = new Simulation({ bytes: MIB, pieceLength: 256 * KIB });
     const seed = await simulation.seed();
