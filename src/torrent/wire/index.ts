@@ -27,6 +27,7 @@ export {
   HANDSHAKE_BYTES,
   type Handshake,
   HandshakeDecoder,
+  isHandshakeStart,
   startsLikeHandshake,
 } from './handshake.ts';
 export { checkBitfield } from './message-length.ts';
