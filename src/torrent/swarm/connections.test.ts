@@ -120,7 +120,7 @@ describe('connections that come', () => {
     const peer = await dial('30.0.1.1');
     await simulation.clock.run(limits.IDLE_MILLISECONDS - 2_000);
     expect([peer.closed, peer.count('keepAlive')]).toEqual([false, 2]);
-    await simulation.clock.run(1_000);
+    await simulation.clock.run(4_000);
     expect(peer.closed).toBe(true);
     await simulation.end();
   });
