@@ -178,6 +178,31 @@ describe('encrypted connections that come', () => {
     await simulation.end();
   });
 
+  it(`agree on keys ${limits.KEY_AGREEMENTS_AT_ONCE} at once, then ${limits.KEY_AGREEMENTS_PER_SECOND} a second`, async () => {
+    const { simulation, seed, connect } = await setUp();
+    const random = seededRandom(7);
+    const addresses = Array.from({ length: 500 }, (_, count) => `30.0.${count % 200}.1`);
+    const connections = await Promise.all(addresses.map(connect));
+    const seen = connections.map((connection) => ({ connection, watched: watch(connection) }));
+    const answered = () => seen.filter(({ watched }) => watched.got.length > 0).length;
+    for (const { connection } of seen) connection.write([random.bytes(96)]);
+    await simulation.clock.run(10);
+    expect(answered()).toBe(0);
+    await simulation.clock.run(5);
+    expect(answered()).toBeGreaterThanOrEqual(limits.KEY_AGREEMENTS_AT_ONCE);
+    expect(answered()).toBeLessThan(limits.KEY_AGREEMENTS_AT_ONCE + 5);
+    await simulation.clock.run(1_000);
+    expect(answered()).toBeGreaterThan(limits.KEY_AGREEMENTS_PER_SECOND);
+    expect(answered()).toBeLessThan(limits.KEY_AGREEMENTS_PER_SECOND + limits.KEY_AGREEMENTS_AT_ONCE + 5);
+    // Those who leave take no turn from those who stay.
+    for (const { connection } of seen.slice(230, 490)) connection.destroy();
+    await simulation.clock.run(200);
+    expect(seen.slice(490).every(({ watched }) => watched.got.length > 0)).toBe(true);
+    await simulation.clock.run(limits.HANDSHAKE_MILLISECONDS);
+    expect(seed.engine.stats().pendingConnections).toBe(0);
+    await simulation.end();
+  });
+
   it('get no word for a key that gives the secret away', async () => {
     const { simulation, connect, seed } = await setUp();
     const connection = await connect('30.0.0.1');

@@ -1,5 +1,6 @@
 import { BaeError } from '../../lib/errors.ts';
 import { makePeerId, ObfuscatedHashes } from '../wire/index.ts';
+import { AgreementQueue } from './agreement-queue.ts';
 import { Slabs } from './batch.ts';
 import type { SwarmContext } from './context.ts';
 import { Dialler } from './dialler.ts';
@@ -43,6 +44,7 @@ class SwarmEngine implements Engine {
       encryption: options.encryption ?? 'prefer',
       random,
       slabs: this.#context.slabs,
+      agreements: new AgreementQueue(clock),
       find: (infoHash) => this.#find(infoHash),
       findObfuscated: (hash) => {
         const infoHash = this.#obfuscated.find(hash);

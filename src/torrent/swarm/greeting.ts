@@ -5,11 +5,14 @@ import {
   type Handshake,
   HandshakeDecoder,
   isHandshakeStart,
+  MSE_KEY_BYTES,
   MSE_METHODS,
+  MSE_OPENING_BYTES,
   MseHandshake,
   ProtocolError,
   startsLikeHandshake,
 } from '../wire/index.ts';
+import type { AgreementQueue, Applicant } from './agreement-queue.ts';
 import type { Slabs } from './batch.ts';
 import { EncryptedConnection } from './encrypted-connection.ts';
 import type { Encryption } from './types.ts';
@@ -25,6 +28,7 @@ export interface GreetingRules<Torrent extends Host> {
   readonly encryption: Encryption;
   readonly random: Random;
   readonly slabs: Slabs;
+  readonly agreements: AgreementQueue;
   /** By info-hash; null: unknown, or it takes nobody now. */
   find(infoHash: Buffer): Torrent | null;
   /** By the hash that an encrypted handshake names it with. */
@@ -48,7 +52,7 @@ const EMPTY = Buffer.alloc(0);
  * A connection before its handshakes are exchanged: the encrypted one, if there is one, and BitTorrent's. It keeps little
  * and has a deadline (which whoever made it keeps).
  */
-export class Greeting<Torrent extends Host> implements ConnectionHandlers {
+export class Greeting<Torrent extends Host> implements ConnectionHandlers, Applicant {
   readonly connection: Connection;
   /** Monotonic. */
   readonly deadline: number;
@@ -59,6 +63,8 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers {
   #mse: MseHandshake | null = null;
   /** The first bytes of who came, until they tell a plain handshake from an encrypted one; null: they have. */
   #start: Buffer | null;
+  /** It has been entered for a key agreement. */
+  #hasAsked = false;
   #said = false;
   /** What came behind the handshake in an initial payload that is not over. */
   readonly #early: Buffer[] = [];
@@ -93,18 +99,21 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers {
   end(reason: string): void {
     if (this.#over) return;
     this.#over = true;
+    this.#rules.agreements.leave(this);
     this.connection.destroy();
     this.#options.failed(reason);
   }
 
   data(chunk: Buffer): void {
     if (this.#over) return;
-    try {
-      this.#take(this.#payload(chunk));
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.end(error.message);
-    }
+    this.#guarded(() => this.#take(this.#payload(chunk)));
+  }
+
+  agree(): void {
+    const start = this.#start ?? EMPTY;
+    this.#start = null;
+    this.#mse = this.#respond();
+    this.#guarded(() => this.#mse?.push(start));
   }
 
   drained(): void {
@@ -122,14 +131,31 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers {
     const start = this.#start.length === 0 ? chunk : Buffer.concat([this.#start, chunk]);
     const { encryption } = this.#rules;
     if (!startsLikeHandshake(start) && encryption !== 'off') {
-      this.#start = null;
-      this.#mse = this.#respond();
-      return this.#mse.push(start);
+      this.#opening(start);
+      return EMPTY;
     }
     if (isHandshakeStart(start) && encryption === 'require') throw new ProtocolError('handshake', 'not encrypted');
     const isDecided = isHandshakeStart(start) || encryption === 'off';
     this.#start = isDecided ? null : Buffer.from(start);
     return isDecided ? start : EMPTY;
+  }
+
+  /** Collects an encrypted handshake's beginning until there is a whole key, and it is this one's turn. */
+  #opening(start: Buffer): void {
+    if (start.length > MSE_OPENING_BYTES) throw new ProtocolError('mse', 'more than a key and its padding');
+    this.#start = Buffer.from(start);
+    if (this.#hasAsked || start.length < MSE_KEY_BYTES) return;
+    this.#hasAsked = true;
+    this.#rules.agreements.ask(this);
+  }
+
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.end(error.message);
+    }
   }
 
   #take(payload: Buffer): void {

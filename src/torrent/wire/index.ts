@@ -32,7 +32,8 @@ export {
 } from './handshake.ts';
 export { checkBitfield } from './message-length.ts';
 export { messageSink } from './message-sink.ts';
-export { MSE_METHODS } from './mse/exchange.ts';
+export { KEY_BYTES as MSE_KEY_BYTES } from './mse/agreement.ts';
+export { MSE_METHODS, MSE_OPENING_BYTES } from './mse/exchange.ts';
 export { MseHandshake, type Rc4Streams } from './mse/handshake.ts';
 export { ObfuscatedHashes } from './mse/obfuscated-hashes.ts';
 export { Rc4 } from './mse/rc4.ts';

@@ -11,6 +11,8 @@ export const MSE_METHODS = { plaintext: 1, rc4: 2 } as const;
 export const MAX_PADDING_BYTES = 512;
 /** Bytes of initial payload taken: a handshake and first messages. The protocol has room for 65,535. */
 export const MAX_INITIAL_BYTES = 16_384;
+/** The most that the one who dialled can say before it has our key. */
+export const MSE_OPENING_BYTES = KEY_BYTES + MAX_PADDING_BYTES;
 /** The most that either side asks for at once. */
 export const MOST_BYTES_AT_ONCE = MAX_PADDING_BYTES;
 
