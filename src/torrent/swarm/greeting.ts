@@ -67,7 +67,7 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
   #hasAsked = false;
   #said = false;
   /** What came behind the handshake in an initial payload that is not over. */
-  readonly #early: Buffer[] = [];
+  #early = EMPTY;
   #over = false;
 
   constructor(
@@ -169,13 +169,13 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
     }
     if (!this.#said) this.#sayHandshake(this.#torrent);
     if (handshake === null) return;
+    const early = this.#early.length === 0 ? rest : Buffer.concat([this.#early, rest]);
     if (this.#mse?.isSettled === false) {
-      this.#early.push(Buffer.from(rest));
+      this.#early = Buffer.from(early);
       return;
     }
     this.#over = true;
-    const all = this.#early.length === 0 ? rest : Buffer.concat([...this.#early, rest]);
-    this.#options.done(this.#established(), this.#torrent, handshake, all);
+    this.#options.done(this.#established(), this.#torrent, handshake, early);
   }
 
   /** Where plaintext was agreed on, the connection itself: from now on encryption costs nothing. */
