@@ -2,8 +2,8 @@ import type { Connection, ConnectionHandlers } from '../ports.ts';
 import type { Rc4Streams } from '../wire/index.ts';
 import type { Slabs } from './batch.ts';
 
-/** Up to this many bytes are copied into memory of their own; more go into slabs. */
-const SMALL_BYTES = 16_384;
+/** Up to this many bytes are copied into memory of their own; more go into slabs, which are larger and used again. */
+const SMALL_BYTES = 131_072;
 
 /** A connection whose bytes are RC4 in both directions (MSE). Those that agreed on plaintext are never wrapped in one. */
 export class EncryptedConnection implements Connection, ConnectionHandlers {

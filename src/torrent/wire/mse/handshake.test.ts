@@ -105,6 +105,30 @@ describe.each(connections)('the second implementation, $name', (vector) => {
   });
 });
 
+it('throws nothing but ProtocolError when one byte is another', () => {
+  const change = fc.record({
+    vector: fc.constantFrom(...connections),
+    at: fc.nat(),
+    mask: fc.integer({ min: 1, max: 255 }),
+  });
+  fc.assert(
+    fc.property(change, fc.boolean(), cuts, ({ vector, at, mask }, dialled, sizes) => {
+      const stream = bytes((dialled ? vector.fromA : vector.fromB).join(''));
+      stream[at % stream.length] = (stream[at % stream.length] as number) ^ mask;
+      const infoHash = bytes(vector.infoHash);
+      const { side } = dialled
+        ? responder(vector.select, played(vector.exponentB, vector.padB), infoHash)
+        : initiator(vector.provide, played(vector.exponentA, vector.padA), infoHash, bytes(vector.initialPayload));
+      try {
+        pushCut(side, stream, sizes);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ProtocolError);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 /** Lets two sides talk until both are silent; returns what each got as payload. */
 function talk(a: ReturnType<typeof initiator>, b: ReturnType<typeof responder>): [string, string] {
   const got: [string, string] = ['', ''];
