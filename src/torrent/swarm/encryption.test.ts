@@ -3,7 +3,7 @@ import { RawPeer } from '../../../test/simulation/raw-peer.ts';
 import { type Node, type NodeOptions, Simulation } from '../../../test/simulation/swarm.ts';
 import { seededRandom } from '../../lib/random.ts';
 import type { Connection } from '../ports.ts';
-import { encodeHandshake, encodeInterested, MSE_METHODS, MseHandshake } from '../wire/index.ts';
+import { encodeHandshake, encodeInterested, MSE_METHODS, MSE_OPENING_BYTES, MseHandshake } from '../wire/index.ts';
 import { EncryptedConnection } from './encrypted-connection.ts';
 import * as limits from './limits.ts';
 import type { SwarmTorrent } from './torrent.ts';
@@ -200,6 +200,19 @@ describe('encrypted connections that come', () => {
     expect(seen.slice(490).every(({ watched }) => watched.got.length > 0)).toBe(true);
     await simulation.clock.run(limits.HANDSHAKE_MILLISECONDS);
     expect(seed.engine.stats().pendingConnections).toBe(0);
+    await simulation.end();
+  });
+
+  it('get no word when they say more than can be said before our key', async () => {
+    const { simulation, connect } = await setUp();
+    const [fits, over] = [await connect('30.0.0.1'), await connect('30.0.0.2')];
+    const [answered, refused] = [watch(fits), watch(over)];
+    const random = seededRandom(11);
+    fits.write([random.bytes(MSE_OPENING_BYTES)]);
+    over.write([random.bytes(MSE_OPENING_BYTES + 1)]);
+    await simulation.clock.run(50);
+    expect([answered.got.length, answered.closed]).toEqual([1, false]);
+    expect(refused).toEqual({ got: [], closed: true });
     await simulation.end();
   });
 
