@@ -211,6 +211,7 @@ async function openEngine(base: Base, vault: Vault, changed: (session: TorrentSe
     random,
     log,
     version,
+    encryption: config.encryption,
     limits: {
       allowPrivateAddresses: config.allow_private_addresses,
       limitLoopback: config.limit_loopback,

@@ -22,6 +22,11 @@ describe('configuration', () => {
     expect(config.spool_bytes).toBe(2 ** 30);
   });
 
+  test('encryption of peer connections is one of three words', () => {
+    expect([load().encryption, load({ BAE_ENCRYPTION: 'require' }).encryption]).toEqual(['prefer', 'require']);
+    expect(() => load({ BAE_ENCRYPTION: 'yes' })).toThrow('Setting encryption (from BAE_ENCRYPTION)');
+  });
+
   test('flags win over the environment, the environment over bae.toml', () => {
     writeFileSync(join(data, 'bae.toml'), 'cache_bytes = "1MiB"\npin_bytes = 5\nspool_bytes = "3GB"\n');
     const config = load({ BAE_CACHE_BYTES: '2MiB', BAE_PIN_BYTES: '6' }, { cache_bytes: '3MiB' });

@@ -54,6 +54,7 @@ const schema = z.strictObject({
     .prefault('0.0.0.0,::')
     .transform((list) => list.split(',').map((host) => host.trim())),
   peer_port: portNumber.prefault(51_533),
+  encryption: z.enum(['prefer', 'require', 'off']).prefault('prefer'),
   store: z.string().min(1).optional(),
   database: z.string().min(1).optional(),
   cache_bytes: byteSize.prefault(10 * GIB),

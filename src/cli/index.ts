@@ -18,6 +18,7 @@ const SERVE_FLAGS: readonly (readonly [ConfigKey, string, string])[] = [
   ['listen', 'HOST:PORT', 'where the page and the API listen (default 127.0.0.1:4533)'],
   ['peer_address', 'LIST', 'addresses for peers, comma-separated (default 0.0.0.0,::)'],
   ['peer_port', 'PORT', 'port for peers (default 51533)'],
+  ['encryption', 'POLICY', 'of peer connections: prefer, require or off (default prefer)'],
   ['store', 'STORE', 'file:<dir> or s3://bucket/prefix?endpoint=…&region=…'],
   ['database', 'DATABASE', 'sqlite:<file>'],
   ['cache_bytes', 'SIZE', 'disk cache (default 10GiB)'],

@@ -106,6 +106,8 @@ export interface Connection {
   handlers: ConnectionHandlers | null;
   /** Queues bytes in order, as one write where it can. The buffers must stay unchanged until `written`. */
   write(buffers: readonly Buffer[], written?: () => void): void;
+  /** `write` copies what it is given: the buffers are free again when it returns. */
+  readonly copies?: true;
   /** Bytes queued and not yet taken by the system. */
   readonly queuedBytes: number;
   /** Stops or goes on with reading (back-pressure). */
@@ -116,7 +118,7 @@ export interface Connection {
 }
 
 export interface ConnectionHandlers {
-  /** The chunk is valid during the call only. */
+  /** The chunk is valid during the call only, and may be changed. */
   data(chunk: Buffer): void;
   /** All queued bytes were taken. */
   drained(): void;

@@ -6,6 +6,7 @@ import { encode, type Info, parseInfo } from '../../src/torrent/metainfo/index.t
 import type { PieceHasher } from '../../src/torrent/ports.ts';
 import {
   createEngine,
+  type Encryption,
   type Engine,
   type EngineLimits,
   type Torrent,
@@ -59,6 +60,7 @@ export interface Node {
 export interface NodeOptions extends HostOptions, MemoryOptions {
   readonly address?: string;
   readonly limits?: Partial<EngineLimits>;
+  readonly encryption?: Encryption;
   readonly spec?: Partial<TorrentSpec>;
 }
 
@@ -92,6 +94,7 @@ export class Simulation {
       network: this.network.host(address, options),
       random: seededRandom(this.#seed * 1000 + number),
       limits: options.limits ?? {},
+      ...(options.encryption !== undefined && { encryption: options.encryption }),
     });
     const { port } = await engine.listen({ addresses: ['0.0.0.0'], port: 6881 });
     const told: string[] = [];

@@ -112,8 +112,14 @@ export class Batch {
 
   /** The system took it all. */
   release(): void {
-    for (const lease of this.#leases) lease.release();
-    for (const slab of this.#taken) this.#slabs.give(slab);
+    for (const lease of this.#leases.splice(0)) lease.release();
+    for (const slab of this.#taken.splice(0)) this.#slabs.give(slab);
+  }
+
+  /** The connection holds a copy of it all until the system took it. */
+  copied(): void {
+    this.release();
+    this.heldBytes = this.payloadBytes;
   }
 
   #slabFor(run: BlockRun): Buffer {

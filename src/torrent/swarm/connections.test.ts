@@ -24,7 +24,7 @@ async function setUp(options: NodeOptions = {}) {
 
 describe('connections that come', () => {
   it('are closed for an unknown torrent and for what is no handshake', async () => {
-    const { simulation, seed, dial } = await setUp();
+    const { simulation, seed, dial } = await setUp({ encryption: 'off' });
     const stranger = await dial('30.0.0.1', { infoHash: Buffer.alloc(20, 1) });
     expect([stranger.closed, stranger.handshake]).toEqual([true, null]);
     const network = simulation.network.host('30.0.0.2');
@@ -162,7 +162,7 @@ describe('connections we make', () => {
     const leech = await simulation.node({ uploadBytesPerSecond: 1_000 });
     simulation.introduce(leech, seed);
     simulation.introduce(seed, leech);
-    await simulation.clock.run(200);
+    await simulation.clock.run(1_000);
     expect([leech.torrent.stats().peers, seed.torrent.stats().peers]).toEqual([1, 1]);
     await simulation.complete(leech, 30_000);
     await simulation.end();

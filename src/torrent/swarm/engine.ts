@@ -1,9 +1,11 @@
 import { BaeError } from '../../lib/errors.ts';
-import { makePeerId } from '../wire/index.ts';
+import { makePeerId, ObfuscatedHashes } from '../wire/index.ts';
+import { AgreementQueue } from './agreement-queue.ts';
 import { Slabs } from './batch.ts';
 import type { SwarmContext } from './context.ts';
 import { Dialler } from './dialler.ts';
 import { DEFAULT_LIMITS, TICK_MILLISECONDS } from './limits.ts';
+import type { TorrentLoop } from './loop.ts';
 import { Reception } from './reception.ts';
 import { SwarmTorrent, type TorrentHome } from './torrent.ts';
 import type { Engine, EngineOptions, EngineStats, Torrent, TorrentSpec } from './types.ts';
@@ -16,6 +18,7 @@ export function createEngine(options: EngineOptions): Engine {
 class SwarmEngine implements Engine {
   readonly #context: SwarmContext;
   readonly #torrents = new Map<string, SwarmTorrent>();
+  readonly #obfuscated = new ObfuscatedHashes();
   /** Those with something to do; the others cost nothing. */
   readonly #active = new Set<SwarmTorrent>();
   readonly #listeners: { close(): Promise<void> }[] = [];
@@ -37,11 +40,16 @@ class SwarmEngine implements Engine {
       connections: { count: 0 },
       listenPort: () => this.#port,
     };
-    this.#reception = new Reception(clock, (infoHash) => {
-      const torrent = this.#torrents.get(infoHash.toString('hex'));
-      if (torrent === undefined || !torrent.loop.isOpen) return null;
-      this.#active.add(torrent);
-      return torrent.loop;
+    this.#reception = new Reception(clock, {
+      encryption: options.encryption ?? 'prefer',
+      random,
+      slabs: this.#context.slabs,
+      agreements: new AgreementQueue(clock),
+      find: (infoHash) => this.#find(infoHash),
+      findObfuscated: (hash) => {
+        const infoHash = this.#obfuscated.find(hash);
+        return infoHash === null ? null : this.#find(infoHash);
+      },
     });
     this.#dialler = new Dialler(network, clock);
     this.#tickedAt = clock.monotonic();
@@ -85,6 +93,7 @@ class SwarmEngine implements Engine {
     };
     const torrent: SwarmTorrent = new SwarmTorrent(spec, peerId, this.#context, home);
     this.#torrents.set(name, torrent);
+    this.#obfuscated.add(torrent.infoHash);
     torrent.start();
     return torrent;
   }
@@ -102,6 +111,7 @@ class SwarmEngine implements Engine {
     const found = this.#torrents.get(name);
     if (found === undefined || found !== torrent) return;
     this.#torrents.delete(name);
+    this.#obfuscated.delete(torrent.infoHash);
     this.#active.delete(found);
     this.#dialler.forget(found);
     await found.remove();
@@ -124,6 +134,14 @@ class SwarmEngine implements Engine {
     const listeners = this.#listeners.splice(0).map((listener) => listener.close());
     await Promise.all(this.torrents().map((torrent) => this.remove(torrent)));
     await Promise.all(listeners);
+  }
+
+  /** A torrent for somebody who came; null if it takes nobody. */
+  #find(infoHash: Buffer): TorrentLoop | null {
+    const torrent = this.#torrents.get(infoHash.toString('hex'));
+    if (torrent === undefined || !torrent.loop.isOpen) return null;
+    this.#active.add(torrent);
+    return torrent.loop;
   }
 
   #tick(): void {

@@ -1,5 +1,21 @@
+import type { Random } from '../../lib/random.ts';
 import type { Connection, ConnectionHandlers } from '../ports.ts';
-import { encodeHandshake, type Handshake, HandshakeDecoder, ProtocolError } from '../wire/index.ts';
+import {
+  encodeHandshake,
+  type Handshake,
+  HandshakeDecoder,
+  isHandshakeStart,
+  MSE_KEY_BYTES,
+  MSE_METHODS,
+  MSE_OPENING_BYTES,
+  MseHandshake,
+  ProtocolError,
+  startsLikeHandshake,
+} from '../wire/index.ts';
+import type { AgreementQueue, Applicant } from './agreement-queue.ts';
+import type { Slabs } from './batch.ts';
+import { EncryptedConnection } from './encrypted-connection.ts';
+import type { Encryption } from './types.ts';
 
 /** What a greeting needs of the torrent it is for. */
 export interface Host {
@@ -7,36 +23,75 @@ export interface Host {
   readonly peerId: Buffer;
 }
 
+/** What all greetings of an engine share. */
+export interface GreetingRules<Torrent extends Host> {
+  readonly encryption: Encryption;
+  readonly random: Random;
+  readonly slabs: Slabs;
+  readonly agreements: AgreementQueue;
+  /** By info-hash; null: unknown, or it takes nobody now. */
+  find(infoHash: Buffer): Torrent | null;
+  /** By the hash that an encrypted handshake names it with. */
+  findObfuscated(hash: Buffer): Torrent | null;
+}
+
 export interface GreetingOptions<Torrent extends Host> {
   /** The torrent dialled for; null for a connection that came: its info-hash tells. */
   readonly torrent: Torrent | null;
-  /** By info-hash; null: unknown, or it takes nobody now. */
-  find(infoHash: Buffer): Torrent | null;
+  /** Whether to begin with an encrypted handshake (MSE), where we are the one who dialled. */
+  readonly encrypted: boolean;
   /** Both handshakes are there; `rest` came behind the peer's. The connection is the caller's from now on. */
-  done(greeting: Greeting<Torrent>, torrent: Torrent, handshake: Handshake, rest: Buffer): void;
+  done(connection: Connection, torrent: Torrent, handshake: Handshake, rest: Buffer): void;
   /** The connection is gone. */
-  failed(greeting: Greeting<Torrent>, reason: string): void;
+  failed(reason: string): void;
 }
 
-/** A connection before its handshakes are exchanged: 68 bytes and a deadline (which whoever made it keeps). */
-export class Greeting<Torrent extends Host> implements ConnectionHandlers {
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * A connection before its handshakes are exchanged: the encrypted one, if there is one, and BitTorrent's. It keeps little
+ * and has a deadline (which whoever made it keeps).
+ */
+export class Greeting<Torrent extends Host> implements ConnectionHandlers, Applicant {
   readonly connection: Connection;
   /** Monotonic. */
   readonly deadline: number;
+  readonly #rules: GreetingRules<Torrent>;
   readonly #options: GreetingOptions<Torrent>;
   readonly #decoder = new HandshakeDecoder();
   #torrent: Torrent | null;
+  #mse: MseHandshake | null = null;
+  /** The first bytes of who came, until they tell a plain handshake from an encrypted one; null: they have. */
+  #start: Buffer | null;
+  /** It has been entered for a key agreement. */
+  #hasAsked = false;
+  #said = false;
+  /** What came behind the handshake in an initial payload that is not over. */
+  #early = EMPTY;
   #over = false;
 
-  constructor(connection: Connection, deadline: number, options: GreetingOptions<Torrent>) {
+  constructor(
+    connection: Connection,
+    deadline: number,
+    rules: GreetingRules<Torrent>,
+    options: GreetingOptions<Torrent>,
+  ) {
     this.connection = connection;
     this.deadline = deadline;
+    this.#rules = rules;
     this.#options = options;
     this.#torrent = options.torrent;
+    this.#start = options.torrent === null ? EMPTY : null;
+  }
+
+  /** We offered encryption, and the peer has not answered to it. */
+  get isUnanswered(): boolean {
+    return this.#options.encrypted && this.#mse?.infoHash === null;
   }
 
   start(): void {
-    if (this.#torrent !== null) this.#sayHandshake(this.#torrent);
+    if (this.#torrent !== null && this.#options.encrypted) this.#initiate(this.#torrent);
+    else if (this.#torrent !== null) this.#sayHandshake(this.#torrent);
     this.connection.handlers = this;
   }
 
@@ -44,18 +99,21 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers {
   end(reason: string): void {
     if (this.#over) return;
     this.#over = true;
+    this.#rules.agreements.leave(this);
     this.connection.destroy();
-    this.#options.failed(this, reason);
+    this.#options.failed(reason);
   }
 
   data(chunk: Buffer): void {
     if (this.#over) return;
-    try {
-      this.#take(chunk);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.end(error.message);
-    }
+    this.#guarded(() => this.#take(this.#payload(chunk)));
+  }
+
+  agree(): void {
+    const start = this.#start ?? EMPTY;
+    this.#start = null;
+    this.#mse = this.#respond();
+    this.#guarded(() => this.#mse?.push(start));
   }
 
   drained(): void {
@@ -66,23 +124,95 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers {
     this.end(error?.message ?? 'closed by the peer');
   }
 
-  #take(chunk: Buffer): void {
-    const rest = this.#decoder.push(chunk);
-    const { infoHash, handshake } = this.#decoder;
-    if (infoHash === null) return;
-    if (this.#torrent === null) {
-      this.#torrent = this.#options.find(infoHash);
-      if (this.#torrent !== null) this.#sayHandshake(this.#torrent);
+  /** What the bytes are once encryption is taken off. */
+  #payload(chunk: Buffer): Buffer {
+    if (this.#mse !== null) return this.#mse.push(chunk);
+    if (this.#start === null) return chunk;
+    const start = this.#start.length === 0 ? chunk : Buffer.concat([this.#start, chunk]);
+    const { encryption } = this.#rules;
+    if (!startsLikeHandshake(start) && encryption !== 'off') {
+      this.#opening(start);
+      return EMPTY;
     }
-    if (this.#torrent === null || !infoHash.equals(this.#torrent.infoHash)) this.end('unknown info-hash');
-    else if (handshake !== null) {
-      this.#over = true;
-      this.#options.done(this, this.#torrent, handshake, rest);
+    if (isHandshakeStart(start) && encryption === 'require') throw new ProtocolError('handshake', 'not encrypted');
+    const isDecided = isHandshakeStart(start) || encryption === 'off';
+    this.#start = isDecided ? null : Buffer.from(start);
+    return isDecided ? start : EMPTY;
+  }
+
+  /** Collects an encrypted handshake's beginning until there is a whole key, and it is this one's turn. */
+  #opening(start: Buffer): void {
+    if (start.length > MSE_OPENING_BYTES) throw new ProtocolError('mse', 'more than a key and its padding');
+    this.#start = Buffer.from(start);
+    if (this.#hasAsked || start.length < MSE_KEY_BYTES) return;
+    this.#hasAsked = true;
+    this.#rules.agreements.ask(this);
+  }
+
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.end(error.message);
     }
   }
 
-  #sayHandshake({ infoHash, peerId }: Host): void {
-    const features = { extended: true, fast: true, dht: false };
-    this.connection.write([encodeHandshake({ infoHash, peerId, features })]);
+  #take(payload: Buffer): void {
+    const rest = this.#decoder.push(payload);
+    const { infoHash, handshake } = this.#decoder;
+    if (infoHash === null) return;
+    this.#torrent ??= this.#rules.find(infoHash);
+    if (this.#torrent === null || !infoHash.equals(this.#torrent.infoHash)) {
+      this.end('unknown info-hash');
+      return;
+    }
+    if (!this.#said) this.#sayHandshake(this.#torrent);
+    if (handshake === null) return;
+    const early = this.#early.length === 0 ? rest : Buffer.concat([this.#early, rest]);
+    if (this.#mse?.isSettled === false) {
+      this.#early = Buffer.from(early);
+      return;
+    }
+    this.#over = true;
+    this.#options.done(this.#established(), this.#torrent, handshake, early);
   }
+
+  /** Where plaintext was agreed on, the connection itself: from now on encryption costs nothing. */
+  #established(): Connection {
+    const streams = this.#mse?.streams ?? null;
+    return streams === null ? this.connection : new EncryptedConnection(this.connection, streams, this.#rules.slabs);
+  }
+
+  #sayHandshake(torrent: Torrent): void {
+    this.#said = true;
+    const bytes = handshakeOf(torrent);
+    this.connection.write([this.#mse?.streams?.encrypt.apply(bytes) ?? bytes]);
+  }
+
+  #initiate(torrent: Torrent): void {
+    this.#said = true;
+    const { infoHash } = torrent;
+    this.#mse = MseHandshake.initiate({ ...this.#mseOptions(), infoHash, initialPayload: handshakeOf(torrent) });
+  }
+
+  #respond(): MseHandshake {
+    return MseHandshake.respond({
+      ...this.#mseOptions(),
+      find: (obfuscated) => {
+        this.#torrent = this.#rules.findObfuscated(obfuscated);
+        return this.#torrent?.infoHash ?? null;
+      },
+    });
+  }
+
+  #mseOptions() {
+    const { random, encryption } = this.#rules;
+    const methods = encryption === 'require' ? MSE_METHODS.rc4 : MSE_METHODS.rc4 | MSE_METHODS.plaintext;
+    return { methods, random, send: (bytes: Buffer) => this.connection.write([bytes]) };
+  }
+}
+
+function handshakeOf({ infoHash, peerId }: Host): Buffer {
+  return encodeHandshake({ infoHash, peerId, features: { extended: true, fast: true, dht: false } });
 }

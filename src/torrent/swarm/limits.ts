@@ -20,6 +20,10 @@ export const DEFAULT_LIMITS: EngineLimits = {
 export const HANDSHAKE_MILLISECONDS = 10_000;
 /** Incoming connections before their handshake; the oldest is dropped for one more. Not among the established. */
 export const PENDING_CONNECTIONS = 1_000;
+/** Key agreements (MSE) with those who come, over all of them: a tenth of a processor core at most … */
+export const KEY_AGREEMENTS_PER_SECOND = 200;
+/** … and so many in a row, a few milliseconds. */
+export const KEY_AGREEMENTS_AT_ONCE = 20;
 /** Established and dialled connections of one torrent with one address, and with one IPv4 /24 or IPv6 /64. */
 export const CONNECTIONS_PER_ADDRESS = 2;
 export const CONNECTIONS_PER_NETWORK = 16;

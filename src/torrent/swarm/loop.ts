@@ -166,9 +166,9 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
     this.members.greeted(connection, handshake, rest, dialled);
   }
 
-  dialFailed(peer: KnownPeer, reason: string): void {
-    this.context.log.debug('dial failed', { peer: peer.host, port: peer.port, reason });
-    this.members.dialFailed(peer);
+  dialFailed(peer: KnownPeer, reason: string, again = false): void {
+    this.context.log.debug('dial failed', { peer: peer.host, port: peer.port, reason, again });
+    this.members.dialFailed(peer, again);
   }
 
   onClosed(session: PeerSession, reason: string): void {

@@ -62,10 +62,13 @@ export class Members {
     return peer;
   }
 
-  dialFailed(peer: KnownPeer): void {
+  /** `again`: it is to be dialled again at once, in another way. */
+  dialFailed(peer: KnownPeer, again: boolean): void {
+    const now = this.#context.clock.monotonic();
     this.#dialling--;
     this.#places.leave(peer.host);
-    this.book.done(peer, false, this.#context.clock.monotonic());
+    if (again) this.book.again(peer, now);
+    else this.book.done(peer, false, now);
   }
 
   /** Both handshakes are there: a session, if there is a place and it is not somebody we have already. */

@@ -14,6 +14,8 @@ export interface KnownPeer {
   dialAt: number;
   /** It is being dialled or connected. */
   busy: boolean;
+  /** It did not answer an encrypted handshake: the next one is plain. */
+  isPlain: boolean;
   /** It had all pieces when it was last connected. */
   isSeed: boolean;
 }
@@ -55,7 +57,8 @@ export class PeerBook {
       return false;
     }
     if (this.#peers.size >= limits.KNOWN_PEERS && !this.#makeRoom()) return false;
-    this.#peers.set(name, { host: plain, port, source, failures: 0, dialAt: now, busy: false, isSeed: false });
+    const fresh = { failures: 0, dialAt: now, busy: false, isPlain: false, isSeed: false };
+    this.#peers.set(name, { host: plain, port, source, ...fresh });
     return true;
   }
 
@@ -87,6 +90,12 @@ export class PeerBook {
     const most = peer.source === 'hand' ? limits.MOST_HAND_REDIAL_MILLISECONDS : limits.MOST_REDIAL_MILLISECONDS;
     const doublings = Math.max(0, peer.failures - 1);
     peer.dialAt = now + Math.min(most, limits.FIRST_REDIAL_MILLISECONDS * 2 ** doublings);
+  }
+
+  /** It may be dialled again at once: it has not failed yet. */
+  again(peer: KnownPeer, now: number): void {
+    peer.busy = false;
+    peer.dialAt = now;
   }
 
   /** It is connected already, by another way. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Connection } from '../ports.ts';
 import type { Handshake } from '../wire/index.ts';
-import { Greeting, type GreetingOptions, type Host } from './greeting.ts';
+import { Greeting, type GreetingRules, type Host } from './greeting.ts';
 import { HANDSHAKE_MILLISECONDS, PENDING_CONNECTIONS } from './limits.ts';
 import type { KnownPeer } from './peer-book.ts';
 
@@ -9,20 +9,21 @@ import type { KnownPeer } from './peer-book.ts';
 export interface ReceivingTorrent extends Host {
   /** Both handshakes are there. */
   greeted(connection: Connection, handshake: Handshake, rest: Buffer, dialled: KnownPeer | null): void;
-  dialFailed(peer: KnownPeer, reason: string): void;
+  /** `again`: it is to be dialled again at once, in another way. */
+  dialFailed(peer: KnownPeer, reason: string, again: boolean): void;
 }
 
 /** Connections before the end of their handshake, for all torrents: routed by info-hash, dropped when they are late. */
 export class Reception {
   readonly #clock: Clock;
-  readonly #find: (infoHash: Buffer) => ReceivingTorrent | null;
+  readonly #rules: GreetingRules<ReceivingTorrent>;
   /** In the order in which their deadlines fall. */
   readonly #came = new Set<Greeting<ReceivingTorrent>>();
   readonly #dialled = new Set<Greeting<ReceivingTorrent>>();
 
-  constructor(clock: Clock, find: (infoHash: Buffer) => ReceivingTorrent | null) {
+  constructor(clock: Clock, rules: GreetingRules<ReceivingTorrent>) {
     this.#clock = clock;
-    this.#find = find;
+    this.#rules = rules;
   }
 
   get pending(): number {
@@ -32,12 +33,38 @@ export class Reception {
   /** Somebody came. The oldest of too many is dropped. */
   accept(connection: Connection): void {
     if (this.#came.size >= PENDING_CONNECTIONS) this.#came.values().next().value?.end('too many at the door');
-    this.#greet(connection, this.#came, null, null);
+    const greeting: Greeting<ReceivingTorrent> = new Greeting(connection, this.#deadline(), this.#rules, {
+      torrent: null,
+      encrypted: false,
+      done: (established, torrent, handshake, rest) => {
+        this.#came.delete(greeting);
+        torrent.greeted(established, handshake, rest, null);
+      },
+      failed: () => this.#came.delete(greeting),
+    });
+    this.#came.add(greeting);
+    greeting.start();
   }
 
   /** A dialled peer has answered. */
   dialled(connection: Connection, torrent: ReceivingTorrent, peer: KnownPeer): void {
-    this.#greet(connection, this.#dialled, torrent, peer);
+    const { encryption } = this.#rules;
+    const greeting: Greeting<ReceivingTorrent> = new Greeting(connection, this.#deadline(), this.#rules, {
+      torrent,
+      encrypted: encryption === 'require' || (encryption === 'prefer' && !peer.isPlain),
+      done: (established, found, handshake, rest) => {
+        this.#dialled.delete(greeting);
+        found.greeted(established, handshake, rest, peer);
+      },
+      failed: (reason) => {
+        this.#dialled.delete(greeting);
+        const again = encryption === 'prefer' && greeting.isUnanswered;
+        peer.isPlain = again;
+        torrent.dialFailed(peer, reason, again);
+      },
+    });
+    this.#dialled.add(greeting);
+    greeting.start();
   }
 
   /** Once a second: drops who is late. */
@@ -54,26 +81,7 @@ export class Reception {
     for (const greeting of [...this.#came, ...this.#dialled]) greeting.end('closing');
   }
 
-  #greet(
-    connection: Connection,
-    among: Set<Greeting<ReceivingTorrent>>,
-    torrent: ReceivingTorrent | null,
-    peer: KnownPeer | null,
-  ): void {
-    const options: GreetingOptions<ReceivingTorrent> = {
-      torrent,
-      find: this.#find,
-      done: (greeting, found, handshake, rest) => {
-        among.delete(greeting);
-        found.greeted(connection, handshake, rest, peer);
-      },
-      failed: (greeting, reason) => {
-        among.delete(greeting);
-        if (torrent !== null && peer !== null) torrent.dialFailed(peer, reason);
-      },
-    };
-    const greeting = new Greeting(connection, this.#clock.monotonic() + HANDSHAKE_MILLISECONDS, options);
-    among.add(greeting);
-    greeting.start();
+  #deadline(): number {
+    return this.#clock.monotonic() + HANDSHAKE_MILLISECONDS;
   }
 }

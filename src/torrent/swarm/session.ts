@@ -120,6 +120,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     this.#outBytes = 0;
     this.#sentAt = this.#owner.context.clock.monotonic();
     this.connection.write(buffers, written);
+    if (this.connection.copies === true) this.uploader?.copied();
   }
 
   setInteresting(interesting: boolean): void {
@@ -139,8 +140,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
 
   /** Tells our extensions again, when what they say has changed (BEP 10, 21). */
   sayExtensions(): void {
-    if (!this.#extended) return;
-    this.send(extensionsMessage(this.#owner, this.connection.remoteAddress));
+    if (this.#extended) this.send(extensionsMessage(this.#owner, this.connection.remoteAddress));
   }
 
   /** Once a second. */

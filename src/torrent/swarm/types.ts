@@ -4,6 +4,13 @@ import type { Random } from '../../lib/random.ts';
 import type { HostPort, Info } from '../metainfo/index.ts';
 import type { ByteRange, Handle, Network, PieceHasher, PieceStore } from '../ports.ts';
 
+/**
+ * Message Stream Encryption (MSE/PE). `prefer`: peers may come plain or encrypted; we dial encrypted first, then plain, and
+ * let plaintext follow the handshake where the peer allows it. `require`: RC4 in both directions, or no connection.
+ * `off`: plain only.
+ */
+export type Encryption = 'prefer' | 'require' | 'off';
+
 /** What the engine is made of; all of it can be virtual. */
 export interface EngineOptions {
   readonly store: PieceStore;
@@ -15,6 +22,8 @@ export interface EngineOptions {
   /** What peers see of us: `version` like 0.1.0 goes into the peer id and, after our name, into the extension handshake. */
   readonly version: string;
   readonly limits?: Partial<EngineLimits>;
+  /** Default: prefer. */
+  readonly encryption?: Encryption;
 }
 
 /** The limits that a person may set; the fixed ones are in limits.ts. */

@@ -118,6 +118,15 @@ export class Uploader implements ColdOwner {
     return () => this.#written(batch);
   }
 
+  /** The connection has copied the batch: what was lent goes back now, and the copy counts instead. */
+  copied(): void {
+    const batch = this.#batch;
+    if (batch === null) return;
+    const before = batch.heldBytes;
+    batch.copied();
+    this.hold(batch.heldBytes - before);
+  }
+
   /** Something was read. */
   flush(): void {
     this.#peer.flush();

@@ -44,6 +44,11 @@ export function startsLikeHandshake(bytes: Uint8Array): boolean {
   return PREFIX.compare(bytes, 0, length, 0, length) === 0;
 }
 
+/** Whether the bytes say that a plain handshake comes: all of its fixed beginning is there. */
+export function isHandshakeStart(bytes: Uint8Array): boolean {
+  return bytes.length >= PREFIX.length && startsLikeHandshake(bytes);
+}
+
 /**
  * Collects a handshake from chunks of any size; keeps 68 bytes and nothing else. The info-hash is known before the
  * peer id is there, so that a listener can answer for the right torrent.

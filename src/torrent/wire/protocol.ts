@@ -3,6 +3,7 @@ import type { BencodeLimits } from '../metainfo/index.ts';
 /** Why a peer's bytes were refused; sessions count these. */
 export type ProtocolErrorCode =
   | 'handshake'
+  | 'mse'
   | 'message-length'
   | 'unknown-message'
   | 'not-negotiated'

@@ -63,6 +63,8 @@ async function start(options: SeedOptions | LeechOptions): Promise<RunningPeer> 
     'check-integrity': seeds,
     'seed-ratio': '0.0',
     ...(seeds ? {} : { 'seed-time': 0 }),
+    'bt-require-crypto': options.encryption === 'require',
+    'bt-min-crypto-level': options.encryption === 'require' ? 'arc4' : 'plain',
     'max-upload-limit': options.uploadBytesPerSecond ?? 0,
     'max-download-limit': options.downloadBytesPerSecond ?? 0,
   };

@@ -12,6 +12,8 @@ export interface PeerOptions {
   address?: string;
   uploadBytesPerSecond?: number;
   downloadBytesPerSecond?: number;
+  /** `require`: it makes and takes only connections encrypted with RC4 (MSE). Default: what it does by itself. */
+  encryption?: 'require';
 }
 
 /** What to download: a torrent file or a magnet link, and where to (the content comes to lie in `downloadDir/<name>`). */

@@ -21,6 +21,9 @@ const READY_MILLISECONDS = 10_000;
 
 type Settings = Record<string, string | number | boolean>;
 
+/** Encrypted connections alone, and RC4 in them: enc_policy forced, enc_level rc4. */
+const ENCRYPTED: Settings = { in_enc_policy: 0, out_enc_policy: 0, allowed_enc_level: 2 };
+
 /** Numbers of one torrent in a session; bytes are payload. */
 export interface LibtorrentStatus {
   progress: number;
@@ -127,7 +130,8 @@ export interface LibtorrentPeer extends RunningPeer {
 
 async function start(options: (SeedOptions | LeechOptions) & { settings?: Settings }): Promise<LibtorrentPeer> {
   const address = addressOf(options);
-  const session = await startLibtorrent({ address, settings: options.settings ?? {} });
+  const settings = { ...(options.encryption === 'require' ? ENCRYPTED : {}), ...options.settings };
+  const session = await startLibtorrent({ address, settings });
   try {
     const peers = 'peers' in options ? (options.peers ?? []).map(splitPeer) : [];
     const infoHash = await session.add({

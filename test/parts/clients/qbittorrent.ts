@@ -23,8 +23,8 @@ function configuration(options: SeedOptions | LeechOptions, address: string, por
     DHTEnabled: false,
     LSDEnabled: false,
     PeXEnabled: false,
-    // 0 takes both encrypted and plain connections.
-    Encryption: 0,
+    // 0 takes both encrypted and plain connections, 1 encrypted ones alone.
+    Encryption: options.encryption === 'require' ? 1 : 0,
     MultiConnectionsPerIp: true,
     SSRFMitigation: false,
     QueueingSystemEnabled: false,

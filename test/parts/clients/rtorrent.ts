@@ -22,7 +22,7 @@ network.port_range.set = ${port}-${port}
 network.port_random.set = no
 dht.mode.set = disable
 protocol.pex.set = no
-protocol.encryption.set = allow_incoming
+protocol.encryption.set = ${options.encryption === 'require' ? 'require,require_RC4' : 'allow_incoming'}
 trackers.use_udp.set = yes
 pieces.hash.on_completion.set = no
 throttle.global_up.max_rate.set = ${options.uploadBytesPerSecond ?? 0}

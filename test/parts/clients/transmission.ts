@@ -54,8 +54,8 @@ function settings(options: SeedOptions | LeechOptions, address: string, port: nu
     'pex-enabled': false,
     'utp-enabled': false,
     'port-forwarding-enabled': false,
-    // 0 prefers plain connections and takes encrypted ones.
-    encryption: 0,
+    // 0 prefers plain connections and takes encrypted ones, 2 wants encrypted ones alone.
+    encryption: options.encryption === 'require' ? 2 : 0,
     // Writes go straight to the file, so that it can be compared the moment it is complete.
     'cache-size-mb': 0,
     'download-queue-enabled': false,
