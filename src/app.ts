@@ -8,7 +8,7 @@ import { createApplication, createHttp, type Listening, listenSocket, listenTcp 
 import { TagReader, workerTagParser } from './identify/index.ts';
 import { ImportManager } from './import/index.ts';
 import { isLoopbackAddress } from './lib/addresses.ts';
-import { type Clock, systemClock } from './lib/clock.ts';
+import { type Clock, keepAlive, systemClock } from './lib/clock.ts';
 import { BaeError, errorMessage } from './lib/errors.ts';
 import type { Log } from './lib/log.ts';
 import { WorkerPool } from './lib/pool.ts';
@@ -63,14 +63,20 @@ interface Base {
 
 /** Runs the server until SIGTERM, SIGINT or `bae stop`. */
 export async function runServer(config: Config, environment: Base['environment'], version: string): Promise<void> {
-  const server = await startServer(config, environment, version);
-  const words = `bae ${version} listens on ${server.address}; peers reach it on port ${server.peerPort}.`;
-  process.stdout.write(`${words}\nImport something: bae import album.torrent\n`);
-  const signalled = Promise.withResolvers<void>();
-  const signal = () => signalled.resolve();
-  process.on('SIGTERM', signal).on('SIGINT', signal);
-  await Promise.race([server.stopAsked, signalled.promise]);
-  await server.stop();
+  // The start and the stop may wait for nothing but time: the process must not end before they do.
+  const alive = keepAlive();
+  try {
+    const server = await startServer(config, environment, version);
+    const words = `bae ${version} listens on ${server.address}; peers reach it on port ${server.peerPort}.`;
+    process.stdout.write(`${words}\nImport something: bae import album.torrent\n`);
+    const signalled = Promise.withResolvers<void>();
+    const signal = () => signalled.resolve();
+    process.on('SIGTERM', signal).on('SIGINT', signal);
+    await Promise.race([server.stopAsked, signalled.promise]);
+    await server.stop();
+  } finally {
+    alive.cancel();
+  }
   // Every part is closed and saved: what still holds the process (a socket to a store that hangs) must not.
   process.exit();
 }

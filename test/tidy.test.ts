@@ -262,6 +262,20 @@ describe('length, care and words', () => {
   );
 
   it.each([
+    ["throw new BaeError('refused', 'no room');", '"no room" is no sentence'],
+    ["throw new BaeError('refused', 'No room', { cause });", '"No room" is no sentence'],
+    [`throw new BaeError(kind, \`no room in \${folder}.\`);`, '"no room in ….'],
+    [`throw sealError('altered', \`A chunk has \${n} bytes\`);`, 'is no sentence'],
+  ])('%s', (text, problem) => expect(count(careProblems, 'src/lib/a.ts', text)).toContain(problem));
+
+  it.each([
+    "throw new BaeError('refused', 'No room.');",
+    `throw new BaeError(kind, \`\${name} has no room in \${folder}\`);`,
+    'throw new BaeError(kind, words);',
+    "throw new Error('no room');",
+  ])('%s is fine', (text) => expect(count(careProblems, 'src/lib/a.ts', text)).toBe(''));
+
+  it.each([
     `// TO${'DO'}: more`,
     `// FIX${'ME'}`,
     `// @ts-${'ignore'}`,

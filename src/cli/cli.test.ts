@@ -54,8 +54,18 @@ describe('commands', () => {
   test('a folder is not there yet (4); a missing file and a wrong peer are bad input (7)', async () => {
     expect(await run('import', data, '--data', data)).toBe(4);
     expect(await run('import', join(data, 'none.torrent'), '--data', data)).toBe(7);
+    expect(err).toContain(`There is no file ${data}/none.torrent: give a .torrent file or a magnet link.`);
+    expect(await run('import', '/dev/null', '--data', data)).toBe(7);
+    expect(err).toContain('/dev/null is no file');
+    expect(await run('import', join(data, 'x'.repeat(300)), '--data', data)).toBe(7);
+    expect(err).toContain('cannot be read (ENAMETOOLONG)');
     expect(await run('import', 'magnet:?xt=1', '--peer', 'nowhere', '--data', data)).toBe(7);
   });
+});
+
+test('an error is one line and harmless, whatever it repeats', async () => {
+  expect(await run('import', 'a\u001b[2J\nb', '--data', data)).toBe(7);
+  expect(err).toBe('bae: There is no file a?[2J?b: give a .torrent file or a magnet link.\n');
 });
 
 test('peers are HOST:PORT, IPv6 in brackets', () => {

@@ -1,5 +1,6 @@
 import { BaeError, type ErrorKind, errorMessage } from '../lib/errors.ts';
 import { NoServerError } from './client.ts';
+import { clean } from './print.ts';
 
 /** The documented exit codes (docs/operating.md). */
 export const EXIT = {
@@ -33,7 +34,7 @@ export function exitCode(error: unknown): number {
 /** What a person reads: one sentence on standard error, or one object with --json. */
 export function printError(error: unknown, json: boolean): void {
   const known = error instanceof BaeError || error instanceof NoServerError;
-  const message = known ? error.message : `Something went wrong inside bae: ${errorMessage(error)}`;
+  const message = known ? error.message : `Something went wrong inside bae (${errorMessage(error)}).`;
   const kind = error instanceof NoServerError ? 'no-server' : error instanceof BaeError ? error.kind : 'failed';
-  process.stderr.write(json ? `${JSON.stringify({ error: { kind, message } })}\n` : `bae: ${message}\n`);
+  process.stderr.write(json ? `${JSON.stringify({ error: { kind, message } })}\n` : `bae: ${clean(message)}\n`);
 }

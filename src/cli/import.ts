@@ -48,19 +48,27 @@ const nameOf = (answer: ImportView) => clean(answer.name ?? answer.infoHash);
 
 function readSource(source: string): { torrent: string } | { magnet: string } {
   if (/^magnet:/i.test(source)) return { magnet: source };
-  let size: number;
   try {
     const stat = statSync(source);
     if (stat.isDirectory()) {
       throw new BaeError('refused', 'Importing a folder is not there yet: give a .torrent file or a magnet link.');
     }
-    size = stat.size;
-  } catch (cause) {
-    if (cause instanceof BaeError) throw cause;
-    throw new BaeError('bad-input', `${source} cannot be read: is it there?`, { cause });
+    if (!stat.isFile()) throw new BaeError('bad-input', `${source} is no file: give a .torrent file.`);
+    if (stat.size > TORRENT_FILE_BYTES) {
+      throw new BaeError('bad-input', `${source} is over 10 MiB, which no torrent file is.`);
+    }
+    return { torrent: readFileSync(source).toString('base64') };
+  } catch (error) {
+    throw error instanceof BaeError ? error : unreadable(source, error as NodeJS.ErrnoException);
   }
-  if (size > TORRENT_FILE_BYTES) throw new BaeError('bad-input', `${source} is over 10 MiB: not a torrent file.`);
-  return { torrent: readFileSync(source).toString('base64') };
+}
+
+function unreadable(source: string, cause: NodeJS.ErrnoException): BaeError {
+  const words =
+    cause.code === 'ENOENT'
+      ? `There is no file ${source}: give a .torrent file or a magnet link.`
+      : `${source} cannot be read (${cause.code}): check its permissions.`;
+  return new BaeError('bad-input', words, { cause });
 }
 
 /** HOST:PORT or [v6]:PORT. */

@@ -47,7 +47,7 @@ function ownBytes(bytes: Uint8Array): Uint8Array {
 }
 
 function unstorable(what: string): BaeError {
-  return new BaeError('failed', `a ${what} cannot be stored in the database`);
+  return new BaeError('failed', `A ${what} cannot be stored in the database.`);
 }
 
 type Decode = (value: unknown) => unknown;
@@ -82,6 +82,6 @@ function parse(column: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new BaeError('corrupt', `the database holds no JSON in ${column}`, { cause });
+    throw new BaeError('corrupt', `The database holds no JSON in ${column}.`, { cause });
   }
 }

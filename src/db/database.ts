@@ -33,10 +33,10 @@ export interface Database {
  */
 export async function openDatabase(spec: string, deps: DatabaseDeps): Promise<Database> {
   if (/^postgres(ql)?:/.test(spec)) {
-    throw new BaeError('refused', 'a PostgreSQL database is not there yet: use sqlite:<file>');
+    throw new BaeError('refused', 'A PostgreSQL database is not there yet: use sqlite:<file>.');
   }
   const file = /^sqlite:(.+)$/s.exec(spec)?.[1];
-  if (file === undefined) throw new BaeError('bad-input', 'a database is named as sqlite:<file>');
+  if (file === undefined) throw new BaeError('bad-input', 'A database is named as sqlite:<file>.');
   const { dialect, batch } = await openSqlite(file, deps.clock);
   const db = new Kysely<Schema>({ dialect });
   try {

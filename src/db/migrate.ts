@@ -19,7 +19,7 @@ export async function migrate(db: Kysely<Schema>): Promise<void> {
     if (version > migrations.length) {
       throw new BaeError(
         'refused',
-        `the database is of a newer bae (schema ${version}, this one knows ${migrations.length}): use that version`,
+        `The database is of a newer bae (schema ${version}, this one knows ${migrations.length}): use that version.`,
       );
     }
     if (version === migrations.length) return;
@@ -36,7 +36,7 @@ async function versionOf(db: Transaction<VersionTable>): Promise<number> {
     return 0;
   }
   if (!tables.some((table) => table.name === 'schema_version')) {
-    throw new BaeError('refused', 'the database belongs to another program: give bae one of its own');
+    throw new BaeError('refused', 'The database belongs to another program: give bae one of its own.');
   }
   const row = await db.selectFrom('schema_version').select('version').executeTakeFirstOrThrow();
   return row.version;

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { MiddlewareHandler } from 'hono';
-import { BaeError } from '../lib/errors.ts';
+import type { Context, MiddlewareHandler } from 'hono';
 
 export interface Guard {
   /** The bearer token that TCP callers must give; null refuses them all. */
@@ -20,15 +19,15 @@ export function guardTcp(guard: Guard): MiddlewareHandler {
   return async (context, next) => {
     const host = hostName(context.req.header('host'));
     if (host === null || ![...LOOPBACK_HOSTS, ...guard.hosts].includes(host)) {
-      throw new BaeError('refused', 'This Host is not known here: use the address bae listens on.');
+      return forbidden(context, 'This Host is not known here: use the address bae listens on.');
     }
     const origin = context.req.header('origin');
     if (origin !== undefined && hostName(origin.replace(/^https?:\/\//, '')) !== host) {
-      throw new BaeError('refused', 'Requests from other sites are refused.');
+      return forbidden(context, 'Requests from other sites are refused.');
     }
     const site = context.req.header('sec-fetch-site');
     if (site !== undefined && !SAFE_SITES.includes(site)) {
-      throw new BaeError('refused', 'Requests from other sites are refused.');
+      return forbidden(context, 'Requests from other sites are refused.');
     }
     const health = context.req.path === '/livez' || context.req.path === '/readyz';
     if (!health && !hasToken(context.req.header('authorization'), guard.token)) {
@@ -37,6 +36,11 @@ export function guardTcp(guard: Guard): MiddlewareHandler {
     }
     return next();
   };
+}
+
+/** Not a conflict with how things stand, as other refusals: whatever changes here, this caller stays out (RFC 9110 §15.5.4). */
+function forbidden(context: Context, message: string): Response {
+  return context.json({ error: { kind: 'refused', message } }, 403);
 }
 
 /** The lower-case name or address of a Host header or URL authority, its port left out; null if malformed. */

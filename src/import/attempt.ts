@@ -12,7 +12,7 @@ import { commitContent } from './commit.ts';
 import type { ImportOptions } from './ports.ts';
 import type { ImportRecord } from './record.ts';
 import type { ImportRows } from './rows.ts';
-import { Stall } from './stall.ts';
+import { Stall, spanWords } from './stall.ts';
 import { Watch } from './watch.ts';
 
 /** Progress is saved no more often than this. */
@@ -57,7 +57,8 @@ export class Attempt {
 
   /** What it waits for, if it is something a person would want to know. */
   get waiting(): string | null {
-    return this.#session?.torrent.stats().waiting ?? this.#options.vault.stats().uploads.waiting;
+    // The vault knows why there is no room; the engine only that there is none.
+    return this.#options.vault.stats().uploads.waiting ?? this.#session?.torrent.stats().waiting ?? null;
   }
 
   /** Resolves when the content is in the library and the session handed over; rejects with what went wrong. */
@@ -267,10 +268,9 @@ export class Attempt {
     const { lastProgressAt, peers } = this.#torrent.stats();
     const idle = this.#stall.look({ lastProgressAt, heldUp: this.waiting !== null });
     if (idle < this.#options.settings.stallMilliseconds) return;
-    const minutes = Math.max(1, Math.round(idle / 60_000));
     const who = peers === 0 ? 'no peer could be reached' : 'its peers send nothing that is missing';
-    const words = `Nothing arrived for ${minutes} min: ${who}. Try again with: bae retry i${this.#record.row.id}`;
-    throw new BaeError('unavailable', words);
+    const again = `try again with "bae retry i${this.#record.row.id}"`;
+    throw new BaeError('unavailable', `Nothing arrived for ${spanWords(idle)}: ${who}; ${again}.`);
   }
 
   #saveProgress(): void {

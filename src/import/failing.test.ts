@@ -68,7 +68,9 @@ describe('a stalled import', () => {
     const { id } = await run.addMagnet(fresh());
     await run.until(id, 'metadata');
     await pass(run, STALL_MILLISECONDS + 5_000);
-    expect(await run.until(id, 'failed')).toMatchObject({ error: expect.stringContaining('no peer could be reached') });
+    expect(await run.until(id, 'failed')).toMatchObject({
+      error: `Nothing arrived for 10 min: no peer could be reached; try again with "bae retry i${id}".`,
+    });
     // A restart leaves it to the person.
     await run.stop();
     const second = await workshop.start();
@@ -81,12 +83,15 @@ describe('a stalled import', () => {
     const stats = () => ({ ...workshop.vault.stats(), uploads: { queuedChunks: 0, waiting } });
     const run = await workshop.start({ vault: { stats } });
     const { id, one } = await stuck(run);
-    run.torrent(one).waiting = 'the store has no room for more now';
+    run.torrent(one).waiting = 'There is no room for more now.';
     await pass(run, 2 * STALL_MILLISECONDS);
+    expect(await run.imports.get(id)).toMatchObject({ error: 'There is no room for more now.' });
+    // The vault's words say more: they come first.
+    waiting = 'The store is away.';
+    expect(await run.imports.get(id)).toMatchObject({ error: 'The store is away.' });
     run.torrent(one).waiting = null;
-    waiting = 'the store is away';
     await pass(run, 2 * STALL_MILLISECONDS);
-    expect(await run.imports.get(id)).toMatchObject({ state: 'downloading', error: 'the store is away' });
+    expect(await run.imports.get(id)).toMatchObject({ state: 'downloading', error: 'The store is away.' });
     waiting = null;
     run.clock.sleep(100 * STALL_MILLISECONDS);
     await pass(run, STALL_MILLISECONDS - 2 * COUNTED_MILLISECONDS);

@@ -45,7 +45,7 @@ export class Job {
   /** What it waits for, if it is something a person would want to know. */
   get waiting(): string | null {
     if (this.#isOver) return null;
-    if (this.#running === null) return 'it waits for its turn';
+    if (this.#running === null) return 'It waits for its turn.';
     return this.#attempt?.waiting ?? null;
   }
 

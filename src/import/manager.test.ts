@@ -106,7 +106,7 @@ describe('clues', () => {
     const { id } = await run.add(one, HOST);
     await run.until(id, 'clues');
     await vi.waitFor(() => expect(run.torrent(one).handle).not.toBeNull());
-    run.torrent(one).waiting = 'the store has no room for more now';
+    run.torrent(one).waiting = 'There is no room for more now.';
     run.clock.advance(2 * CLUE_PATIENCE_MILLISECONDS);
     expect((await run.imports.get(id)).state).toBe('clues');
     run.torrent(one).waiting = null;
@@ -239,7 +239,7 @@ test('more imports than may run at once wait for their turn', async () => {
   for (const one of albums) ids.push((await run.addMagnet(one)).id);
   const [last, before] = [ids.at(-1) as number, ids.at(-2) as number];
   await vi.waitFor(() => expect(run.engine.torrents()).toHaveLength(IMPORTS_AT_ONCE));
-  expect(await run.imports.get(last)).toMatchObject({ state: 'queued', error: 'it waits for its turn' });
+  expect(await run.imports.get(last)).toMatchObject({ state: 'queued', error: 'It waits for its turn.' });
   expect(await run.imports.cancel(before)).toMatchObject({ state: 'cancelled', error: null });
   expect((await run.imports.get(last)).state).toBe('queued');
   await run.imports.cancel(ids[7] as number);

@@ -3,6 +3,17 @@ import type { Clock } from '../lib/clock.ts';
 /** Time between two looks beyond this is not counted: the machine slept, not the swarm. */
 export const COUNTED_MILLISECONDS = 5_000;
 
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** A span of time for people, in the largest unit of which it has two: `90 s`, `45 min`, `24 h`. */
+export function spanWords(milliseconds: number): string {
+  if (milliseconds >= 2 * HOUR) return `${Math.round(milliseconds / HOUR)} h`;
+  if (milliseconds >= 2 * MINUTE) return `${Math.round(milliseconds / MINUTE)} min`;
+  return `${Math.max(1, Math.round(milliseconds / SECOND))} s`;
+}
+
 /** Counts how long nothing has arrived while nothing of ours held it up. */
 export class Stall {
   readonly #clock: Clock;

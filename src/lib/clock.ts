@@ -30,6 +30,15 @@ export const systemClock: Clock = {
   },
 };
 
+/** The longest time that setInterval takes, in milliseconds. */
+const LONGEST_MILLISECONDS = 2 ** 31 - 1;
+
+/** Keeps the process alive until cancelled, where all that it waits for is timers of a Clock. */
+export function keepAlive(): Timer {
+  const timer = setInterval(() => undefined, LONGEST_MILLISECONDS);
+  return { cancel: () => clearInterval(timer) };
+}
+
 /** Resolves after at least `milliseconds`; rejects with the signal's reason if it aborts first. */
 export function sleep(clock: Clock, milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -81,20 +81,20 @@ export class WorkerPool<Request, Response> {
    * Rejects with the handler's BaeError; `unavailable` when the queue is full; `cancelled` after close.
    */
   run(request: Request, transfer: readonly Transferable[] = []): Promise<Response> {
-    if (this.#closed) return Promise.reject(new BaeError('cancelled', 'the worker pool is closed'));
+    if (this.#closed) return Promise.reject(new BaeError('cancelled', 'The worker pool is closed.'));
     return new Promise((resolve, reject) => {
       const job = { request, transfer, resolve, reject };
       const thread = this.#idlest();
       if (thread !== null) thread.run(job);
       else if (this.#queue.length < this.#maxQueued) this.#queue.push(job);
-      else reject(new BaeError('unavailable', `${this.#maxQueued} jobs already wait for a worker thread`));
+      else reject(new BaeError('unavailable', `${this.#maxQueued} jobs already wait for a worker thread.`));
     });
   }
 
   /** Rejects what waits (`cancelled`), lets what runs end (with limits it is ended), stops the threads. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const job of this.#queue.splice(0)) job.reject(new BaeError('cancelled', 'the worker pool is closing'));
+    for (const job of this.#queue.splice(0)) job.reject(new BaeError('cancelled', 'The worker pool is closing.'));
     await Promise.all(this.#threads.map((thread) => thread.stop()));
   }
 
@@ -200,7 +200,7 @@ class Thread<Request, Response> {
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
     for (const job of jobs) {
-      job.reject(new BaeError('failed', `a worker thread ended in the middle of a job: ${why}`, { retryable: true }));
+      job.reject(new BaeError('failed', `A worker thread ended in the middle of a job: ${why}.`, { retryable: true }));
     }
     this.#rest();
   }

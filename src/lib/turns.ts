@@ -19,7 +19,7 @@ export class Turns<Key> {
   async take<T>(key: Key, work: () => Promise<T>): Promise<T> {
     const line = this.#lines.get(key) ?? { waiting: 0, last: Promise.resolve() };
     if (line.waiting >= MAX_WAITING)
-      throw new BaeError('unavailable', 'too much is waiting for this torrent: try later');
+      throw new BaeError('unavailable', 'Too much is waiting for this torrent: try later.');
     this.#lines.set(key, line);
     line.waiting++;
     const done = line.last.then(work);

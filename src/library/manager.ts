@@ -119,7 +119,7 @@ export class LibraryManager {
   /** Ids of all torrents of a release's bundle. @throws BaeError `not-found` */
   async torrentsOfRelease(releaseId: number): Promise<number[]> {
     const ids = await torrentsOfRelease(this.#db, releaseId);
-    if (ids === null) throw new BaeError('not-found', 'there is no such release');
+    if (ids === null) throw new BaeError('not-found', 'There is no such release.');
     return ids;
   }
 
@@ -205,5 +205,5 @@ function asJson({ disc, track, title, artist, durationMs, fileIndex }: LibraryTr
 }
 
 function noTorrent(): BaeError {
-  return new BaeError('not-found', 'there is no such torrent in the library');
+  return new BaeError('not-found', 'There is no such torrent in the library.');
 }

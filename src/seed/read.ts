@@ -10,7 +10,7 @@ import type { StoredRow } from './rows.ts';
 export async function readPiece(store: PieceStore, torrent: StoredRow, pieceIndex: number): Promise<Buffer> {
   const { pieceLength, pieceCount, totalLength } = torrent;
   if (!Number.isInteger(pieceIndex) || pieceIndex < 0 || pieceIndex >= pieceCount) {
-    throw new BaeError('bad-input', `torrent t${torrent.id} has pieces 0 to ${pieceCount - 1}`);
+    throw new BaeError('bad-input', `Torrent t${torrent.id} has pieces 0 to ${pieceCount - 1}.`);
   }
   const start = pieceIndex * pieceLength;
   const handle = await store.open(torrent);

@@ -27,10 +27,10 @@ export async function seedRow(db: Database['db'], torrentId: number): Promise<Se
     .select(['info_hash', 'trackers_json', 'uploaded_bytes', 'downloaded_bytes', 'info'])
     .where('torrents.id', '=', torrentId)
     .executeTakeFirst();
-  if (row === undefined) throw new BaeError('not-found', `there is no torrent t${torrentId}`);
+  if (row === undefined) throw new BaeError('not-found', `There is no torrent t${torrentId}.`);
   const info = parseInfo(row.info);
   if (!info.infoHash.equals(row.info_hash)) {
-    throw new BaeError('corrupt', `the metadata of torrent t${torrentId} does not match its info-hash`);
+    throw new BaeError('corrupt', `The metadata of torrent t${torrentId} does not match its info-hash.`);
   }
   return {
     info,
@@ -48,7 +48,7 @@ export async function storedRow(db: Database['db'], torrentId: number): Promise<
     .where('id', '=', torrentId)
     .where('completed_at', 'is not', null)
     .executeTakeFirst();
-  if (row === undefined) throw new BaeError('not-found', `there is no torrent t${torrentId} in the library`);
+  if (row === undefined) throw new BaeError('not-found', `There is no torrent t${torrentId} in the library.`);
   return {
     id: torrentId,
     pieceLength: row.piece_length,

@@ -94,7 +94,8 @@ export class TorrentSeeder {
    * @throws BaeError `not-found`; `refused` when the pin budget has no room, and for `auto`
    */
   async setCacheMode(torrentId: number, mode: CacheMode): Promise<void> {
-    if (mode === 'auto') throw new BaeError('refused', 'the cache mode auto is not there yet: use pinned or on-demand');
+    if (mode === 'auto')
+      throw new BaeError('refused', 'The cache mode auto is not there yet: use pinned or on-demand.');
     await storedRow(this.#deps.database.db, torrentId);
     await this.#turns.take(torrentId, async () => {
       if (mode === 'pinned') await this.#deps.vault.pinChunks(torrentId);

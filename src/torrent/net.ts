@@ -15,7 +15,7 @@ export const systemNetwork: Network = {
       const socket = createConnection({ host, port, noDelay: true, timeout: timeoutMilliseconds });
       const fail = (why: string) => {
         socket.destroy();
-        reject(new BaeError('unavailable', `${host} port ${port} cannot be reached (${why})`));
+        reject(new BaeError('unavailable', `${host} port ${port} cannot be reached (${why}).`));
       };
       const failed = (error: NodeJS.ErrnoException) => fail(error.code ?? error.message);
       socket.once('error', failed);
@@ -49,11 +49,11 @@ export const systemNetwork: Network = {
 
 function listenError(host: string, port: number, error: NodeJS.ErrnoException): BaeError {
   const why: Record<string, string> = {
-    EADDRINUSE: 'another program uses it',
-    EADDRNOTAVAIL: 'this machine does not have that address',
-    EACCES: 'the system does not allow it',
+    EADDRINUSE: 'it is in use by another program; stop that, or choose another port with BAE_PEER_PORT',
+    EADDRNOTAVAIL: 'this machine does not have that address; choose another with BAE_PEER_ADDRESS',
+    EACCES: 'the system does not allow it; choose another port with BAE_PEER_PORT',
   };
-  const text = `cannot listen for peers on ${host} port ${port}: ${why[error.code ?? ''] ?? error.message}`;
+  const text = `Peers cannot be listened for on ${host} port ${port}: ${why[error.code ?? ''] ?? error.message}.`;
   return new BaeError('refused', text, { cause: error });
 }
 

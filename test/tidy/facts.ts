@@ -23,6 +23,8 @@ export interface Facts {
   readonly anyLines: readonly number[];
   /** catch blocks and .catch() calls that drop the error. */
   readonly swallowLines: readonly number[];
+  /** What each `new BaeError` and `sealError` tells a person, where that is written there; what stands in a `${}` is `…`. */
+  readonly messages: readonly { text: string; line: number }[];
 }
 
 interface SyntaxNode {
@@ -53,6 +55,7 @@ export function factsOf(path: string, text: string): Facts {
     functions: reader.functions,
     anyLines: reader.anyLines,
     swallowLines: reader.swallowLines,
+    messages: reader.messages,
   };
 }
 
@@ -73,6 +76,7 @@ class Reader {
   readonly functions: { name: string; line: number; lines: number }[] = [];
   readonly anyLines: number[] = [];
   readonly swallowLines: number[] = [];
+  readonly messages: { text: string; line: number }[] = [];
   readonly #lineStarts: number[] = [0];
 
   constructor(text: string) {
@@ -107,6 +111,8 @@ class Reader {
     }
     if (node.type === 'TSAnyKeyword') this.anyLines.push(line);
     if (swallows(node)) this.swallowLines.push(line);
+    const message = toldBy(node);
+    if (message !== undefined) this.messages.push({ text: message, line });
     if (!place.inType) for (const name of usedNames(node, place)) this.uses.push({ name, line });
   }
 
@@ -206,4 +212,15 @@ function swallows(node: SyntaxNode): boolean {
   if (body === undefined) return false;
   if (body.type === 'BlockStatement') return nodesOf(body, 'body').length === 0;
   return text(body) === 'undefined' || (body.type === 'Literal' && body.value === null);
+}
+
+/** The message of a `new BaeError` or `sealError`, if it is written out there. */
+function toldBy(node: SyntaxNode): string | undefined {
+  if (!/^(New|Call)Expression$/.test(node.type) || !/^(BaeError|sealError)$/.test(text(child(node, 'callee')) ?? ''))
+    return undefined;
+  const message = nodesOf(node, 'arguments')[1];
+  if (message?.type !== 'TemplateLiteral') return text(message?.type === 'Literal' ? message : undefined);
+  return nodesOf(message, 'quasis')
+    .map((quasi) => (quasi.value as { cooked: string }).cooked)
+    .join('…');
 }

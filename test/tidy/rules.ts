@@ -126,12 +126,18 @@ export function lengthProblems(facts: Facts): string[] {
 
 const NOT_RUN = /^(it|test|describe|context|ctx|task)\.(skip|skipIf|runIf|only|todo|fails)$/;
 
-/** `any` anywhere, errors dropped in src/, tests that do not run. */
+/** A sentence: begins with a capital, a quote or what is known only then (`bae` keeps its small b); ends as one. */
+const SENTENCE = /^([A-Z"…]|bae ).*[.?…]$/s;
+
+/** `any` anywhere, errors dropped and errors that are told in fragments in src/, tests that do not run. */
 export function careProblems(facts: Facts): string[] {
+  const own = facts.path.startsWith('src/') && !isTest(facts);
   const swallowLines = facts.path.startsWith('src/') ? facts.swallowLines : [];
+  const fragments = own ? facts.messages.filter(({ text }) => !SENTENCE.test(text)) : [];
   return [
     ...facts.anyLines.map((line) => `${facts.path}:${line}: any`),
     ...swallowLines.map((line) => `${facts.path}:${line}: an error is dropped`),
+    ...fragments.map(({ text, line }) => `${facts.path}:${line}: "${text}" is no sentence`),
     ...facts.uses
       .filter((use) => NOT_RUN.test(use.name))
       .map((use) => `${facts.path}:${use.line}: ${use.name}: every test runs, everywhere`),

@@ -30,11 +30,11 @@ export class SqliteClient {
     });
     this.#worker.on('message', (reply: Reply) => this.#settle(reply));
     this.#worker.on('error', (cause) =>
-      this.#end(new BaeError('unavailable', 'the database thread failed', { cause })),
+      this.#end(new BaeError('unavailable', 'The database thread failed.', { cause })),
     );
     this.#exited = new Promise((resolve) => {
       this.#worker.once('exit', () => {
-        this.#end(new BaeError('unavailable', 'the database is closed'));
+        this.#end(new BaeError('unavailable', 'The database is closed.'));
         resolve();
       });
     });
@@ -56,7 +56,7 @@ export class SqliteClient {
   send(request: Request): Promise<Outcome> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     if (this.#pending.size >= MAX_PENDING_REQUESTS) {
-      return Promise.reject(new BaeError('unavailable', 'the database is too busy: too many queries are waiting'));
+      return Promise.reject(new BaeError('unavailable', 'The database is too busy: too many queries are waiting.'));
     }
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
@@ -71,7 +71,7 @@ export class SqliteClient {
   async close(): Promise<void> {
     if (this.#ended !== null) return this.#exited;
     const closed = this.send({ op: 'close' });
-    this.#ended = new BaeError('unavailable', 'the database is closed');
+    this.#ended = new BaeError('unavailable', 'The database is closed.');
     await closed;
     await this.#exited;
   }

@@ -143,7 +143,7 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
-    throw new BaeError('failed', 'queries are not streamed: page through them by key');
+    throw new BaeError('failed', 'Queries are not streamed: page through them by key.');
   }
 
   async #write<R>(statement: Statement): Promise<QueryResult<R>> {

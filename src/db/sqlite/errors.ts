@@ -19,33 +19,33 @@ export function sqliteError(code: string, message: string): BaeError {
   switch (primary) {
     case 'SQLITE_BUSY':
     case 'SQLITE_LOCKED':
-      return new BaeError('unavailable', 'the database is held by another program', { cause });
+      return new BaeError('unavailable', 'The database is held by another program.', { cause });
     case 'SQLITE_FULL':
-      return new BaeError('unavailable', 'the database cannot be written: the disk is full', { cause });
+      return new BaeError('unavailable', 'The database cannot be written: the disk is full.', { cause });
     case 'SQLITE_IOERR':
-      return new BaeError('unavailable', `the database's disk gave an error (${code})`, { cause });
+      return new BaeError('unavailable', `The database's disk gave an error (${code}).`, { cause });
     case 'SQLITE_CANTOPEN':
-      return new BaeError('unavailable', 'the database file cannot be opened', { cause });
+      return new BaeError('unavailable', 'The database file cannot be opened.', { cause });
     case 'SQLITE_READONLY':
     case 'SQLITE_PERM':
     case 'SQLITE_AUTH':
-      return new BaeError('refused', 'the database file cannot be written: it is read-only', { cause });
+      return new BaeError('refused', 'The database file cannot be written: it is read-only.', { cause });
     case 'SQLITE_CORRUPT':
-      return new BaeError('corrupt', 'the database file is damaged', { cause });
+      return new BaeError('corrupt', 'The database file is damaged.', { cause });
     case 'SQLITE_NOTADB':
-      return new BaeError('corrupt', 'the database file is not a database', { cause });
+      return new BaeError('corrupt', 'The database file is not a database.', { cause });
     case 'ENOENT':
     case 'ENOTDIR':
     case 'EISDIR':
-      return new BaeError('unavailable', 'the database file cannot be opened: its folder is not there', { cause });
+      return new BaeError('unavailable', 'The database file cannot be opened: its folder is not there.', { cause });
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return new BaeError('refused', 'the database file cannot be opened: not allowed', { cause });
+      return new BaeError('refused', 'The database file cannot be opened: not allowed.', { cause });
     case 'ENOSPC':
-      return new BaeError('unavailable', 'the database file cannot be made: the disk is full', { cause });
+      return new BaeError('unavailable', 'The database file cannot be made: the disk is full.', { cause });
     default:
-      return new BaeError('failed', `the database refused a query: ${message}`, { cause });
+      return new BaeError('failed', `The database refused a query: ${message}.`, { cause });
   }
 }
 

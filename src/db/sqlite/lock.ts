@@ -26,12 +26,12 @@ export class WriteLock {
       return Promise.resolve();
     }
     if (this.#waiting.length >= MAX_WAITING_WRITERS) {
-      return Promise.reject(new BaeError('unavailable', 'the database is too busy: too many writes are waiting'));
+      return Promise.reject(new BaeError('unavailable', 'The database is too busy: too many writes are waiting.'));
     }
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(WRITE_WAIT_MILLISECONDS, () => {
         this.#waiting.splice(this.#waiting.indexOf(granted), 1);
-        reject(new BaeError('unavailable', 'the database is too busy: a write waited too long for another'));
+        reject(new BaeError('unavailable', 'The database is too busy: a write waited too long for another.'));
       });
       const granted = () => {
         timer.cancel();

@@ -126,5 +126,5 @@ export function pathOf(parent: BencodeValue | null, key: string | number): strin
 
 /** A bad-input error about what stands at a path and byte. */
 export function failAt(path: string, byte: number, problem: string): BaeError {
-  return new BaeError('bad-input', `${path === '' ? 'the outermost value' : path} ${problem} (byte ${byte})`);
+  return new BaeError('bad-input', `${path === '' ? 'the outermost value' : path} ${problem} (byte ${byte}).`);
 }

@@ -99,12 +99,12 @@ describe('bencode decoding', () => {
   it('names path, kind and byte when an accessor finds something else', () => {
     const value = decode(bytes('d1:ali1e2:xxee'));
     const [number, text] = value.need('a').list() as [BencodeValue, BencodeValue];
-    expect(failing(() => number.text())).toBe('a[0] must be a byte string, and is an integer (byte 5)');
-    expect(failing(() => number.integer(2, 3))).toBe('a[0] must be from 2 to 3, and is 1 (byte 5)');
-    expect(failing(() => text.bytes(20))).toBe('a[1] must have 20 bytes, and has 2 (byte 8)');
+    expect(failing(() => number.text())).toBe('a[0] must be a byte string, and is an integer (byte 5).');
+    expect(failing(() => number.integer(2, 3))).toBe('a[0] must be from 2 to 3, and is 1 (byte 5).');
+    expect(failing(() => text.bytes(20))).toBe('a[1] must have 20 bytes, and has 2 (byte 8).');
     expect(failing(() => text.list())).toContain('must be a list, and is a byte string');
     expect(failing(() => value.need('a').dictionary())).toContain('must be a dictionary, and is a list');
-    expect(failing(() => value.need('b'))).toBe('b is missing (byte 0)');
+    expect(failing(() => value.need('b'))).toBe('b is missing (byte 0).');
     expect(failing(() => decode(bytes('i9223372036854775807e')).integer())).toContain('too large');
   });
 

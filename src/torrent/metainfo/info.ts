@@ -67,18 +67,18 @@ export interface Info {
 export function parseInfo(rawInfo: Buffer): Info {
   return withPreface('This torrent metadata cannot be used: ', () => {
     if (rawInfo.length > MAX_INFO_BYTES) {
-      throw new BaeError('bad-input', `it has ${rawInfo.length} bytes, and ${MAX_INFO_BYTES} are allowed`);
+      throw new BaeError('bad-input', `${rawInfo.length} bytes are more than the ${MAX_INFO_BYTES} that are allowed.`);
     }
     return readInfo(decode(rawInfo));
   });
 }
 
-/** Runs `read` and puts `preface` before the sentence of a bad-input error. */
+/** Runs `read` and puts `preface` before the sentence of a bad-input error, which goes on with a small letter. */
 export function withPreface<T>(preface: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof BaeError) throw new BaeError(error.kind, preface + error.message);
+    if (error instanceof BaeError) throw new BaeError(error.kind, preface + error.message.replace(/^The /, 'the '));
     throw error;
   }
 }

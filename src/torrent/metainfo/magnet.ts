@@ -69,7 +69,7 @@ export function formatMagnet(magnet: {
 }
 
 function bad(problem: string): BaeError {
-  return new BaeError('bad-input', `This magnet link cannot be used: it ${problem}`);
+  return new BaeError('bad-input', `This magnet link cannot be used: it ${problem}.`);
 }
 
 /** Names without the number that some writers add (`tr.1`), and decoded values. */

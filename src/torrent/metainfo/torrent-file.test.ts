@@ -175,11 +175,15 @@ describe('info dictionary', () => {
 
   it('refuses what is no torrent in one sentence', () => {
     expect(problem(() => parseTorrentFile(Buffer.from('<html>')))).toBe(
-      'This torrent file cannot be used: the outermost value is not bencoded (byte 0)',
+      'This torrent file cannot be used: the file is something else, since a torrent begins with the letter d.',
     );
-    expect(problem(() => parseTorrentFile(Buffer.from('le')))).toContain('must be a dictionary, and is a list');
-    expect(problem(() => parseTorrentFile(Buffer.from('de')))).toContain('info is missing');
-    expect(problem(() => parseTorrentFile(Buffer.alloc(0)))).toContain('is cut off');
+    expect(problem(() => parseTorrentFile(Buffer.from('de')))).toBe(
+      'This torrent file cannot be used: info is missing (byte 0).',
+    );
+    expect(problem(() => parseTorrentFile(Buffer.from('d4:info')))).toContain('info is cut off');
+    expect(problem(() => parseTorrentFile(Buffer.alloc(0)))).toBe(
+      'This torrent file cannot be used: the file is empty.',
+    );
   });
 
   it('survives every cut and any changed byte of a good file', () => {

@@ -1,3 +1,4 @@
+import { BaeError } from '../../lib/errors.ts';
 import { decode } from './bencode-decode.ts';
 import type { BencodeValue } from './bencode-value.ts';
 import type { HostPort } from './host-port.ts';
@@ -9,6 +10,9 @@ import { readTrackers, readWebSeeds } from './trackers.ts';
 export const MAX_NODES = 100;
 /** The longest comment kept, in characters. */
 export const MAX_COMMENT_CHARS = 4_096;
+
+/** Begins a bencoded dictionary, and so every .torrent file (BEP 3). */
+const DICTIONARY = 0x64;
 
 /** What a .torrent file says. */
 export interface Metainfo {
@@ -34,6 +38,10 @@ export interface Metainfo {
  */
 export function parseTorrentFile(bytes: Buffer): Metainfo {
   return withPreface('This torrent file cannot be used: ', () => {
+    if (bytes.length === 0) throw new BaeError('bad-input', 'The file is empty.');
+    if (bytes[0] !== DICTIONARY) {
+      throw new BaeError('bad-input', 'The file is something else, since a torrent begins with the letter d.');
+    }
     const torrent = decode(bytes);
     const infoValue = torrent.need('info');
     const info = readInfo(infoValue);

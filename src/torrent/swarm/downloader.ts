@@ -55,7 +55,7 @@ export class Downloader {
   /** Why nothing is requested now; null while nothing hinders. */
   get waiting(): string | null {
     if (this.paused) return 'paused';
-    if (!this.#context.store.hasRoom(this.#handle)) return 'the store has no room for more now';
+    if (!this.#context.store.hasRoom(this.#handle)) return 'There is no room for more now.';
     return this.#context.clock.monotonic() < this.#retryAt ? 'the store failed; it is tried again soon' : null;
   }
 

@@ -61,7 +61,7 @@ class SwarmEngine implements Engine {
   }
 
   async listen(options: { addresses: readonly string[]; port: number }): Promise<{ port: number }> {
-    let failure: unknown = new BaeError('bad-input', 'there is no address to listen on for peers');
+    let failure: unknown = new BaeError('bad-input', 'There is no address to listen on for peers.');
     for (const address of options.addresses) {
       try {
         const accept = this.#reception.accept.bind(this.#reception);
@@ -81,8 +81,8 @@ class SwarmEngine implements Engine {
 
   add(spec: TorrentSpec): Torrent {
     const name = spec.infoHash.toString('hex');
-    if (this.#closed) throw new BaeError('cancelled', 'the engine is closed');
-    if (this.#torrents.has(name)) throw new BaeError('refused', 'this torrent is there already');
+    if (this.#closed) throw new BaeError('cancelled', 'The engine is closed.');
+    if (this.#torrents.has(name)) throw new BaeError('refused', 'This torrent is there already.');
     const peerId = spec.peerId ?? makePeerId(this.#context.random, this.#context.version);
     const home: TorrentHome = {
       wake: () => {

@@ -64,7 +64,7 @@ export function sealChunk(job: SealChunk): SealedChunk {
 
 /** Opens a whole chunk object: CHUNK_PLAIN_BYTES bytes, padding included; `corrupt` with a sealReason else. */
 export function openChunk(object: Uint8Array, ids: ChunkIds): Buffer {
-  if (object.length !== CHUNK_OBJECT_BYTES) throw sealError('altered', 'a chunk object is not of its one size');
+  if (object.length !== CHUNK_OBJECT_BYTES) throw sealError('altered', 'A chunk object is not of its one size.');
   const opener = openHeader(chunkEnvelope(ids), object);
   const plaintext = Buffer.allocUnsafeSlow(CHUNK_PLAIN_BYTES);
   const into = Array.from({ length: SEGMENTS_PER_CHUNK }, (_, at) =>
@@ -115,7 +115,7 @@ function openBody(opener: SegmentCipher, firstSegment: number, sealed: Uint8Arra
   if (!Number.isInteger(firstSegment) || firstSegment < 0 || firstSegment + count > SEGMENTS_PER_CHUNK) {
     throw new RangeError(`segments ${firstSegment} to ${firstSegment + count} of a chunk`);
   }
-  if (count === 0 || sealed.length % SEALED_SEGMENT_BYTES !== 0) throw sealError('altered', 'a chunk is cut short');
+  if (count === 0 || sealed.length % SEALED_SEGMENT_BYTES !== 0) throw sealError('altered', 'A chunk is cut short.');
   if (into.length !== count) throw new RangeError(`${count} segments to open into ${into.length}`);
   for (const [at, target] of into.entries()) {
     const segment = firstSegment + at;

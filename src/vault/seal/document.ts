@@ -17,7 +17,7 @@ export function encodeDocument(json: unknown, sections: readonly Uint8Array[], m
   if (used > maxBytes) {
     throw new BaeError(
       'bad-input',
-      `what is known of this bundle takes ${used} bytes, more than the ${maxBytes} there may be`,
+      `What is known of this bundle takes ${used} bytes, more than the ${maxBytes} there may be.`,
     );
   }
   let padded = MIN_DOCUMENT_BYTES;
@@ -46,10 +46,10 @@ export interface DocumentParts {
 export function decodeDocument(document: Buffer, what: string): DocumentParts {
   const size = document.length;
   if (size < MIN_DOCUMENT_BYTES || (size & (size - 1)) !== 0)
-    throw sealError('altered', `${what} has no padded length`);
+    throw sealError('altered', `${what} has no padded length.`);
   let at = LENGTH_BYTES;
   const take = (length: number): Buffer => {
-    if (length > size - at) throw sealError('altered', `${what} is shorter than it says`);
+    if (length > size - at) throw sealError('altered', `${what} is shorter than it says.`);
     at += length;
     return document.subarray(at - length, at);
   };
@@ -57,7 +57,7 @@ export function decodeDocument(document: Buffer, what: string): DocumentParts {
   const end = () => {
     for (; at < size; at += ZEROS.length) {
       const rest = document.subarray(at, at + ZEROS.length);
-      if (!rest.equals(ZEROS.subarray(0, rest.length))) throw sealError('altered', `${what} has bytes after its end`);
+      if (!rest.equals(ZEROS.subarray(0, rest.length))) throw sealError('altered', `${what} has bytes after its end.`);
     }
   };
   return { text, take, end };

@@ -77,14 +77,14 @@ export function deriveEnvelope(envelope: EnvelopeKey, header: Header): { key: Bu
 
 /** Reads the first 8 + 24 bytes of a header; `corrupt` when they are not of this kind and format. */
 export function parseHeader(kind: EnvelopeKind, bytes: Uint8Array): Header {
-  if (bytes.length < HEADER_BYTES) throw sealError('altered', `a sealed ${kind} is cut inside its header`);
+  if (bytes.length < HEADER_BYTES) throw sealError('altered', `A sealed ${kind} is cut inside its header.`);
   const magic = String.fromCharCode(...bytes.subarray(0, 4));
-  if (magic !== ENVELOPES[kind].magic) throw sealError('altered', `these bytes are not a sealed ${kind}`);
+  if (magic !== ENVELOPES[kind].magic) throw sealError('altered', `These bytes are not a sealed ${kind}.`);
   const [version, suite, segmentLog2, flags] = bytes.subarray(4, 8) as unknown as [number, number, number, number];
   const known = version === VERSION && Object.hasOwn(SUITES, suite) && segmentLog2 === SEGMENT_LOG2;
   if (!known || flags !== 0) {
     const seen = `version ${version}, suite ${suite}, segments 2^${segmentLog2}, flags ${flags}`;
-    throw sealError('unsupported', `a sealed ${kind} is of a format this version does not know (${seen})`);
+    throw sealError('unsupported', `A sealed ${kind} is of a format this version does not know (${seen}).`);
   }
   return { suite: suite as Suite, salt: bytes.subarray(8, 8 + SALT_BYTES) };
 }
@@ -94,7 +94,7 @@ export function openHeader(envelope: EnvelopeKey, object: Uint8Array): SegmentCi
   const header = parseHeader(envelope.kind, object);
   const derived = deriveEnvelope(envelope, header);
   if (!timingSafeEqual(derived.header, object.subarray(0, HEADER_BYTES))) {
-    throw sealError('wrong-key', `a sealed ${envelope.kind} was sealed with another key or for another place`);
+    throw sealError('wrong-key', `A sealed ${envelope.kind} was sealed with another key or for another place.`);
   }
   return new SegmentCipher(envelope.kind, header.suite, derived);
 }
@@ -141,7 +141,7 @@ export class SegmentCipher {
 
   /** Writes the plaintext into `target`, which is exactly as long; after `corrupt` (altered) it holds only zeros. */
   openInto(target: Uint8Array, segment: number, last: boolean, sealed: Uint8Array): void {
-    if (sealed.length <= TAG_BYTES) throw sealError('altered', `a sealed ${this.#kind} is cut short`);
+    if (sealed.length <= TAG_BYTES) throw sealError('altered', `A sealed ${this.#kind} is cut short.`);
     const nonce = segmentNonce(segment, last);
     const decipher = createDecipheriv(SUITES[this.#suite] as 'aes-256-gcm', this.#key, nonce, {
       authTagLength: TAG_BYTES,
@@ -164,7 +164,7 @@ export class SegmentCipher {
       put(decipher.final());
     } catch {
       target.fill(0);
-      throw sealError('altered', `segment ${segment} of a sealed ${this.#kind} does not open: its bytes were changed`);
+      throw sealError('altered', `Segment ${segment} of a sealed ${this.#kind} does not open: its bytes were changed.`);
     }
   }
 }
@@ -190,7 +190,7 @@ export function openEnvelope(envelope: EnvelopeKey, object: Uint8Array): Buffer 
   const opener = openHeader(envelope, object);
   const body = object.subarray(HEADER_BYTES);
   const count = Math.ceil(body.length / SEALED_SEGMENT_BYTES);
-  if (count === 0) throw sealError('altered', `a sealed ${envelope.kind} is cut short`);
+  if (count === 0) throw sealError('altered', `A sealed ${envelope.kind} is cut short.`);
   const parts: Buffer[] = [];
   for (let segment = 0; segment < count; segment++) {
     const sealed = body.subarray(segment * SEALED_SEGMENT_BYTES, (segment + 1) * SEALED_SEGMENT_BYTES);

@@ -20,7 +20,7 @@ export const readFileRange: ReadRange = (path, offset, length) => {
       let done = 0;
       while (done < bytes.length) {
         const count = readSync(file, bytes, done, bytes.length - done, offset + done);
-        if (count === 0) throw new BaeError('corrupt', `${path} is cut short`, { cause: { reason: 'altered' } });
+        if (count === 0) throw new BaeError('corrupt', `${path} is cut short.`, { cause: { reason: 'altered' } });
         done += count;
       }
       return bytes;

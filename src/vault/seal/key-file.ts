@@ -22,24 +22,24 @@ export function formatKeyFile({ libraryId, slotId, key }: SlotKey): string {
 
 /** Reads what `formatKeyFile` wrote; BaeError bad-input says what is wrong, never what the key is. */
 export function parseKeyFile(text: string): SlotKey {
-  if (text.length > MAX_KEY_FILE_BYTES) throw new BaeError('bad-input', 'the key file is too long to be one');
+  if (text.length > MAX_KEY_FILE_BYTES) throw new BaeError('bad-input', 'The key file is too long to be one.');
   const lines = text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  if (lines[0] !== FIRST_LINE) throw new BaeError('bad-input', `the key file does not begin with "${FIRST_LINE}"`);
+  if (lines[0] !== FIRST_LINE) throw new BaeError('bad-input', `The key file does not begin with "${FIRST_LINE}".`);
   const field = (at: number, name: string, digits: number): Buffer => {
     const found = /^(\w+): *([0-9a-f]+)$/.exec(lines[at] ?? '');
     if (found === null || found[1] !== name || found[2]?.length !== digits) {
-      throw new BaeError('bad-input', `line ${at + 1} of the key file is not "${name}: " and ${digits} hex digits`);
+      throw new BaeError('bad-input', `Line ${at + 1} of the key file is not "${name}: " and ${digits} hex digits.`);
     }
     return Buffer.from(found[2], 'hex');
   };
   const slot = { libraryId: field(1, 'library', 32), slotId: field(2, 'slot', 32), key: field(3, 'key', 64) };
   const check = field(4, 'check', CHECK_DIGITS).toString('hex');
-  if (lines.length !== 5) throw new BaeError('bad-input', 'the key file has more than its five lines');
+  if (lines.length !== 5) throw new BaeError('bad-input', 'The key file has more than its five lines.');
   if (!formatKeyFile(slot).endsWith(`check: ${check}\n`)) {
-    throw new BaeError('bad-input', 'the key file is damaged: its check does not match; use another copy or the kit');
+    throw new BaeError('bad-input', 'The key file is damaged: its check does not match; use another copy or the kit.');
   }
   return slot;
 }

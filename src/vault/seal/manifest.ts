@@ -75,8 +75,8 @@ export function openManifest(keys: LibraryKeys, handle: Buffer, generation: numb
   const plaintext = withEachMaster(keys, (master) => {
     return openEnvelope(manifestEnvelope(keys, master, handle, generation), object);
   });
-  const parts = decodeDocument(plaintext, 'a manifest');
-  const json = parseJson(manifestSchema, parts.text, 'a manifest');
+  const parts = decodeDocument(plaintext, 'A manifest');
+  const json = parseJson(manifestSchema, parts.text, 'A manifest');
   parts.end();
   const { previous, bundleKey, table, torrents, releases } = json;
   const manifest = {
@@ -90,7 +90,7 @@ export function openManifest(keys: LibraryKeys, handle: Buffer, generation: numb
   };
   checkManifest(manifest);
   if (!bundleHandle(keys, manifest.bundleId).equals(handle) || manifest.generation !== generation) {
-    throw sealError('altered', 'a manifest is of another bundle or generation than its name says');
+    throw sealError('altered', 'A manifest is of another bundle or generation than its name says.');
   }
   return manifest;
 }
@@ -99,7 +99,7 @@ export function openManifest(keys: LibraryKeys, handle: Buffer, generation: numb
 function checkManifest({ generation, previous, table }: Manifest): void {
   const first = generation === 1;
   if (first !== (previous === null) || table.generation > generation) {
-    throw sealError('altered', `generation ${generation} of a manifest does not follow from another one`);
+    throw sealError('altered', `Generation ${generation} of a manifest does not follow from another one.`);
   }
 }
 

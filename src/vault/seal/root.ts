@@ -74,15 +74,15 @@ export function openRoot(root: Uint8Array, slot: SlotKey): LibraryKeys {
   const { json, line, mac } = parseRoot(root);
   const libraryId = json.library;
   if (!libraryId.equals(slot.libraryId)) {
-    throw new BaeError('refused', 'the key file is of another library than the one in this store');
+    throw new BaeError('refused', 'The key file is of another library than the one in this store.');
   }
   const found = json.slots.find(({ id }) => id.equals(slot.slotId));
   if (found === undefined)
-    throw new BaeError('refused', 'the library no longer takes this key file: its slot was removed');
+    throw new BaeError('refused', 'The library no longer takes this key file: its slot was removed.');
   const subject = slot.slotId;
   const master = unwrapKey({ wrapper: slot.key, purpose: 'bae master key', libraryId, subject }, found.masterKey);
   if (!timingSafeEqual(rootMac(master, libraryId, line), mac)) {
-    throw sealError('altered', 'the root object k/library was altered: its check does not match');
+    throw sealError('altered', 'The root object k/library was altered: its check does not match.');
   }
   const byMaster = { wrapper: master, libraryId } as const;
   return {
@@ -96,12 +96,12 @@ export function openRoot(root: Uint8Array, slot: SlotKey): LibraryKeys {
 }
 
 function parseRoot(root: Uint8Array) {
-  if (root.length > MAX_ROOT_BYTES) throw sealError('altered', 'the root object k/library is too long to be one');
+  if (root.length > MAX_ROOT_BYTES) throw sealError('altered', 'The root object k/library is too long to be one.');
   const [line, mac, rest, ...more] = Buffer.from(root).toString('utf8').split('\n');
   if (line === undefined || mac === undefined || !MAC_LINE.test(mac) || rest !== '' || more.length > 0) {
-    throw sealError('altered', 'the root object k/library is not two lines');
+    throw sealError('altered', 'The root object k/library is not two lines.');
   }
-  return { json: parseJson(rootSchema, line, 'the root object k/library'), line, mac: Buffer.from(mac, 'hex') };
+  return { json: parseJson(rootSchema, line, 'The root object k/library'), line, mac: Buffer.from(mac, 'hex') };
 }
 
 function rootMac(masterKey: Uint8Array, libraryId: Uint8Array, line: string): Buffer {

@@ -26,10 +26,10 @@ export function parseJson<Output>(schema: z.ZodType<Output>, text: string, what:
   try {
     value = JSON.parse(text);
   } catch {
-    throw sealError('altered', `${what} is not JSON`);
+    throw sealError('altered', `${what} is not JSON.`);
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw sealError('altered', `${what} does not fit its format: ${issue?.path.join('.')}: ${issue?.message}`);
+  throw sealError('altered', `${what} does not fit its format: ${issue?.path.join('.')}: ${issue?.message}.`);
 }

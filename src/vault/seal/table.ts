@@ -112,8 +112,8 @@ export function sealTable(
 
 /** Opens a table; `corrupt` with a sealReason when it is not the one of these ids, or not right in itself. */
 export function openTable(object: Uint8Array, ids: TableIds): ContentTable {
-  const parts = decodeDocument(openEnvelope(tableEnvelope(ids), object), 'a content table');
-  const json = parseJson(tableSchema, parts.text, 'a content table');
+  const parts = decodeDocument(openEnvelope(tableEnvelope(ids), object), 'A content table');
+  const json = parseJson(tableSchema, parts.text, 'A content table');
   const records = parts.take(json.chunks * RECORD_BYTES);
   const torrents = json.torrents.map(({ infoHash, infoLength, extents }) => ({
     infoHash,
@@ -128,7 +128,7 @@ export function openTable(object: Uint8Array, ids: TableIds): ContentTable {
   const { generation, suite, length } = json;
   const table = { bundleId: json.bundle, generation, suite, length, files, torrents, records };
   if (!table.bundleId.equals(ids.bundleId) || generation !== ids.generation) {
-    throw sealError('altered', 'a content table names another bundle or generation than it is sealed for');
+    throw sealError('altered', 'A content table names another bundle or generation than it is sealed for.');
   }
   checkTable(table);
   return table;
@@ -142,7 +142,7 @@ function checkTable(table: ContentTable): void {
   if (table.records.length !== chunks * RECORD_BYTES || filesLength !== table.length || !hashed) {
     throw sealError(
       'altered',
-      'a content table contradicts itself: its chunks, file lengths or info-hashes do not add up',
+      'A content table contradicts itself: its chunks, file lengths or info-hashes do not add up.',
     );
   }
 }

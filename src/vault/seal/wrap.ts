@@ -37,7 +37,7 @@ export function wrapKey(wrapping: Wrapping, key: Uint8Array, random: Random): Bu
 /** Unwraps what `wrapKey` made; `corrupt` (wrong-key) when the wrapper, purpose, library or subject is another. */
 export function unwrapKey(wrapping: Wrapping, wrapped: Uint8Array): Buffer {
   const name = wrapping.purpose.slice('bae '.length);
-  if (wrapped.length !== WRAPPED_KEY_BYTES) throw sealError('altered', `a wrapped ${name} is cut short`);
+  if (wrapped.length !== WRAPPED_KEY_BYTES) throw sealError('altered', `A wrapped ${name} is cut short.`);
   const wrappingKey = subkey(wrapping.wrapper, wrapping.libraryId, 'bae wrap');
   const nonce = wrapped.subarray(0, NONCE_BYTES);
   const decipher = createDecipheriv('aes-256-gcm', wrappingKey, nonce, { authTagLength: TAG_BYTES });
@@ -47,7 +47,7 @@ export function unwrapKey(wrapping: Wrapping, wrapped: Uint8Array): Buffer {
   try {
     return Buffer.concat([key, decipher.final()]);
   } catch {
-    throw sealError('wrong-key', `a wrapped ${name} does not open with this key`);
+    throw sealError('wrong-key', `A wrapped ${name} does not open with this key.`);
   }
 }
 
