@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { Config } from './config.ts';
+import { type Config, SOCKET_NAME } from './config.ts';
 import { type Database, openDatabase } from './db/index.ts';
 import { createApplication, createHttp, type Listening, listenSocket, listenTcp } from './http/index.ts';
 import { TagReader, workerTagParser } from './identify/index.ts';
@@ -164,8 +164,8 @@ function refuseOpenListening(config: Config): void {
 
 function makeDataFolder(data: string): void {
   try {
-    mkdirSync(data, { recursive: true });
-    chmodSync(data, 0o700);
+    // One that is there keeps its mode: it may hold more than ours.
+    mkdirSync(data, { recursive: true, mode: 0o700 });
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
     throw new BaeError('refused', `The data folder ${data} cannot be used (${code}): choose another with BAE_DATA.`, {
@@ -256,7 +256,7 @@ async function openHttp(base: Base, application: ReturnType<typeof createApplica
   const guard = { token: config.token ?? null, hosts: [config.listen.host.toLowerCase()] };
   const tcp: Listening = await listenTcp(createHttp({ ...common, guard }), config.listen.host, config.listen.port);
   try {
-    const socket = await listenSocket(createHttp({ ...common, guard: null }), join(config.data, 'bae.sock'));
+    const socket = await listenSocket(createHttp({ ...common, guard: null }), join(config.data, SOCKET_NAME));
     return { tcp, socket };
   } catch (error) {
     await tcp.close();

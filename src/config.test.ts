@@ -39,6 +39,41 @@ describe('configuration', () => {
     expect(() => load({ BAE_TOKEN_FILE: join(data, 'none') })).toThrow(/BAE_TOKEN_FILE names cannot be read/);
   });
 
+  test('a wrong value is told in words, with where it stands', () => {
+    const toml = (line: string) => writeFileSync(join(data, 'bae.toml'), `${line}\n`);
+    const path = join(data, 'bae.toml');
+    for (const wrong of ['x', '', '-1', '65536', '1.5', '1e3']) {
+      expect(() => load({ BAE_PEER_PORT: wrong })).toThrow(
+        'Setting peer_port (from BAE_PEER_PORT) must be a whole number from 0 to 65535.',
+      );
+    }
+    expect(() => load({}, { peer_port: 'x' })).toThrow('Setting peer_port (from --peer-port) must be a whole number');
+    expect(() => load({ BAE_LIMIT_LOOPBACK: 'yes' })).toThrow('(from BAE_LIMIT_LOOPBACK) must be true or false.');
+    expect(() => load({ BAE_LOG_LEVEL: 'loud' })).toThrow('must be debug, info, warn or error.');
+    expect(() => load({ BAE_DISCOGS_TOKEN: '' })).toThrow('is empty.');
+    expect(() => load({ BAE_URL: 'nowhere' })).toThrow('is not a URL.');
+    toml('peer_port = "51533"\nimport_stall_seconds = 60');
+    expect(load()).toMatchObject({ peer_port: 51_533, import_stall_seconds: 60 });
+    toml('listen = 5');
+    expect(() => load()).toThrow(`Setting listen (from ${path}) must be text in quotes.`);
+    toml('cache_bytes = true');
+    expect(() => load()).toThrow(`Setting cache_bytes (from ${path}) is not a size`);
+    toml('\nlisten = ');
+    expect(() => load()).toThrow(`${path} is not TOML: line 2: invalid value.`);
+  });
+
+  test('a data folder whose socket has too long a path is told, unless no socket is needed', () => {
+    const folder = (bytes: number) => `/${'x'.repeat(bytes - 1)}`;
+    expect(load({}, { data: folder(94) }).data).toBe(folder(94));
+    expect(() => load({}, { data: folder(95) })).toThrow('path has over 94 bytes, too many for a socket');
+    expect(load({ BAE_URL: 'http://127.0.0.1:1' }, { data: folder(95) }).data).toBe(folder(95));
+  });
+
+  test('a data folder that is a file has no bae.toml', () => {
+    writeFileSync(join(data, 'file'), '');
+    expect(load({}, { data: join(data, 'file') }).data).toBe(join(data, 'file'));
+  });
+
   test('unknown keys are errors wherever they stand', () => {
     expect(() => load({ BAE_CACHE_SIZE: '1' })).toThrow('There is no setting BAE_CACHE_SIZE');
     writeFileSync(join(data, 'bae.toml'), 'cache_size = 1\n');

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { parse } from 'smol-toml';
+import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
+import { SOCKET_PATH_BYTES } from './lib/addresses.ts';
 import { BaeError } from './lib/errors.ts';
 
+/** The commands' way in, in the data folder. */
+export const SOCKET_NAME = 'bae.sock';
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 const UNIT_BYTES: Record<string, number> = {
@@ -20,21 +23,36 @@ const UNIT_BYTES: Record<string, number> = {
   tib: 1024 * GIB,
 };
 
+/** Text that is not empty. In bae.toml it stands in quotes. */
+const text = z.string({ error: 'must be text in quotes' }).min(1, { error: 'is empty' });
+
+const url = z.url({ error: 'is not a URL' });
+
+const NO_SIZE = 'is not a size: write a number of bytes, or 64MiB, 2GB';
 /** A size such as 67108864, "64 MiB" or "2GB". */
-const byteSize = z.union([z.string(), z.number()]).transform((value, context) => {
+const byteSize = z.union([z.string(), z.number()], { error: NO_SIZE }).transform((value, context) => {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(String(value).trim());
   const unit = match === null ? undefined : UNIT_BYTES[(match[2] as string).toLowerCase()];
   const bytes = match === null || unit === undefined ? Number.NaN : Math.floor(Number(match[1]) * unit);
   if (Number.isSafeInteger(bytes)) return bytes;
-  context.addIssue({ code: 'custom', message: 'is not a size: write a number of bytes, or 64MiB, 2GB' });
+  context.addIssue({ code: 'custom', message: NO_SIZE });
   return z.NEVER;
 });
 
-const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform((value) => value === true || value === 'true');
+const flag = z
+  .union([z.boolean(), z.enum(['true', 'false'])], { error: 'must be true or false' })
+  .transform((value) => value === true || value === 'true');
 
-const portNumber = z.coerce.number().int().min(0).max(65_535);
+const whole = (least: number, most: number) => {
+  const error = `must be a whole number from ${least} to ${most}`;
+  const digits = z.string().regex(/^\d{1,15}$/, { error });
+  return z
+    .union([digits, z.number()], { error })
+    .transform(Number)
+    .pipe(z.int({ error }).min(least, { error }).max(most, { error }));
+};
 
-const address = z.string().transform((value, context) => {
+const address = text.transform((value, context) => {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(value);
   const port = match === null ? 65_536 : Number(match[3]);
   if (match !== null && port <= 65_535) return { host: (match[1] ?? match[2]) as string, port };
@@ -42,35 +60,33 @@ const address = z.string().transform((value, context) => {
   return z.NEVER;
 });
 
-const seconds = z.coerce.number().int().min(1).max(31_536_000);
+const YEAR_SECONDS = 31_536_000;
 
 /** Every setting, its form and its default; the flags, the environment and bae.toml all go through this one schema. */
 const schema = z.strictObject({
-  data: z.string().min(1),
+  data: text,
   listen: address.prefault('127.0.0.1:4533'),
-  peer_address: z
-    .string()
-    .min(1)
-    .prefault('0.0.0.0,::')
-    .transform((list) => list.split(',').map((host) => host.trim())),
-  peer_port: portNumber.prefault(51_533),
-  encryption: z.enum(['prefer', 'require', 'off']).prefault('prefer'),
-  store: z.string().min(1).optional(),
-  database: z.string().min(1).optional(),
+  peer_address: text.prefault('0.0.0.0,::').transform((list) => list.split(',').map((host) => host.trim())),
+  peer_port: whole(0, 65_535).prefault(51_533),
+  encryption: z.enum(['prefer', 'require', 'off'], { error: 'must be prefer, require or off' }).prefault('prefer'),
+  store: text.optional(),
+  database: text.optional(),
   cache_bytes: byteSize.prefault(10 * GIB),
   pin_bytes: byteSize.optional(),
   spool_bytes: byteSize.prefault(GIB),
   ram_cache_bytes: byteSize.prefault(64 * MIB),
-  import_stall_seconds: seconds.prefault(86_400),
-  musicbrainz_url: z.url().prefault('https://musicbrainz.org'),
-  discogs_url: z.url().prefault('https://api.discogs.com'),
-  discogs_token: z.string().min(1).optional(),
-  coverart_url: z.url().prefault('https://coverartarchive.org'),
-  token: z.string().min(16, 'must have at least 16 characters').optional(),
-  url: z.url().optional(),
+  import_stall_seconds: whole(1, YEAR_SECONDS).prefault(86_400),
+  musicbrainz_url: url.prefault('https://musicbrainz.org'),
+  discogs_url: url.prefault('https://api.discogs.com'),
+  discogs_token: text.optional(),
+  coverart_url: url.prefault('https://coverartarchive.org'),
+  token: text.min(16, { error: 'must have at least 16 characters' }).optional(),
+  url: url.optional(),
   allow_private_addresses: flag.prefault(false),
   limit_loopback: flag.prefault(false),
-  log_level: z.enum(['debug', 'info', 'warn', 'error']).prefault('info'),
+  log_level: z
+    .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
+    .prefault('info'),
 });
 
 export type ConfigKey = keyof z.input<typeof schema>;
@@ -104,10 +120,19 @@ export function loadConfig(sources: ConfigSources): Config {
   if (!parsed.success) {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue;
     const key = String(issue.path[0] ?? 'the configuration') as ConfigKey;
-    const where = key in sources.flags ? 'a flag' : key in environment ? variable(key) : `${join(data, 'bae.toml')}`;
+    const where = key in sources.flags ? flagOf(key) : key in environment ? variable(key) : `${join(data, 'bae.toml')}`;
     throw new BaeError('bad-input', `Setting ${key} (from ${where}) ${issue.message}.`);
   }
   const values = parsed.data;
+  const socketBytes = Buffer.byteLength(join(data, SOCKET_NAME));
+  // Who speaks to BAE_URL needs no socket.
+  if (values.url === undefined && socketBytes > SOCKET_PATH_BYTES) {
+    const most = SOCKET_PATH_BYTES - SOCKET_NAME.length - 1;
+    throw new BaeError(
+      'bad-input',
+      `The data folder's path has over ${most} bytes, too many for a socket in it: choose another with BAE_DATA.`,
+    );
+  }
   return {
     ...values,
     store: values.store ?? `file:${join(data, 'store')}`,
@@ -116,6 +141,7 @@ export function loadConfig(sources: ConfigSources): Config {
   };
 }
 
+const flagOf = (key: string) => `--${key.replaceAll('_', '-')}`;
 const variable = (key: string) => `BAE_${key.toUpperCase()}`;
 
 function fromEnvironment(environment: Record<string, string | undefined>): Record<string, string> {
@@ -126,7 +152,7 @@ function fromEnvironment(environment: Record<string, string | undefined>): Recor
     const byFile = KEYS.find((key) => `${variable(key)}_FILE` === name);
     if (direct !== undefined) found[direct] = value;
     else if (byFile === undefined)
-      throw new BaeError('bad-input', `There is no setting ${name}; see bae serve --help.`);
+      throw new BaeError('bad-input', `There is no setting ${name}: docs/operating.md lists them all.`);
     else if (environment[variable(byFile)] === undefined) found[byFile] = readSecret(name, value);
   }
   return found;
@@ -145,17 +171,22 @@ function fromFile(path: string): Record<string, unknown> {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw new BaeError('bad-input', `${path} cannot be read.`, { cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    // Not there, nor the folder it would be in: that is for whoever needs the folder to say.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return {};
+    throw new BaeError('bad-input', `${path} cannot be read (${code}).`, { cause });
   }
   let values: Record<string, unknown>;
   try {
     values = parse(text);
   } catch (cause) {
-    throw new BaeError('bad-input', `${path} is not TOML: ${(cause as Error).message.split('\n')[0]}.`, { cause });
+    if (!(cause instanceof TomlError)) throw cause;
+    const problem = cause.message.split('\n')[0]?.replace('Invalid TOML document: ', '');
+    throw new BaeError('bad-input', `${path} is not TOML: line ${cause.line}: ${problem}.`, { cause });
   }
   const unknown = Object.keys(values).find((key) => key === 'data' || !(KEYS as string[]).includes(key));
-  if (unknown !== undefined) throw new BaeError('bad-input', `${path} has the unknown key ${unknown}.`);
+  if (unknown !== undefined)
+    throw new BaeError('bad-input', `${path} has the unknown key ${unknown}: docs/operating.md lists them all.`);
   return values;
 }
 

@@ -44,6 +44,25 @@ describe('commands', () => {
     }
   });
 
+  test('usage errors are one sentence that says what to do, or JSON', async () => {
+    const said = async (...argv: string[]) => {
+      err = '';
+      await run(...argv);
+      return err;
+    };
+    expect(await said('nonsense')).toBe('bae: Unknown command \'nonsense\': see "bae --help".\n');
+    expect(await said('serv')).toBe("bae: Unknown command 'serv': did you mean serve?\n");
+    expect(await said('serve', '--lisen', 'x')).toBe("bae: Unknown option '--lisen': did you mean --listen?\n");
+    expect(await said('list', 'x')).toBe(
+      'bae: Too many arguments for \'list\' (expected 0 arguments but got 1: x): see "bae --help".\n',
+    );
+    expect(JSON.parse(await said('import', '--json'))).toEqual({
+      error: { kind: 'usage', message: 'Missing required argument \'source\': see "bae --help".' },
+    });
+    expect(await said('--help')).toBe('');
+    expect(await said()).toMatch(/^Usage: bae/);
+  });
+
   test('with no server the exit code is 5 and the words say how to start one', async () => {
     expect(await run('list', '--data', data)).toBe(5);
     expect(err).toContain('start one with "bae serve"');

@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
+import { SOCKET_NAME } from '../config.ts';
 import { BaeError, type ErrorKind } from '../lib/errors.ts';
 
 /** A reply of the API is never larger than this many bytes. */
@@ -24,7 +25,7 @@ export interface ClientOptions {
 
 /** Speaks to a running bae: over the Unix socket in the data folder, or to BAE_URL with BAE_TOKEN. */
 export function createClient(options: ClientOptions): Client {
-  const socketPath = join(options.data, 'bae.sock');
+  const socketPath = join(options.data, SOCKET_NAME);
   const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const reply = await send(options, socketPath, method, path, body);
     const text = await readAll(reply);

@@ -36,8 +36,9 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
     await program(options).parseAsync([...argv], { from: 'user' });
     return EXIT.done;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    printError(error, json);
+    // Help and version are told already.
+    const isHelp = error instanceof CommanderError && /^commander\.(help|helpDisplayed|version)$/.test(error.code);
+    if (!isHelp) printError(error, json);
     return exitCode(error);
   }
 }
@@ -48,6 +49,8 @@ function program(options: CliOptions): Command {
     .version(options.version)
     .helpCommand(false)
     .showSuggestionAfterError()
+    // The one place that prints errors is below.
+    .configureOutput({ outputError: () => undefined })
     .exitOverride();
   const command = (usage: string, words: string) =>
     root
@@ -85,7 +88,7 @@ function program(options: CliOptions): Command {
   );
   const seed = command('seed <action> <id>', 'start, stop, pin or unpin');
   seed.action(async (action: string, id: string, flags: GlobalFlags) => {
-    if (!['start', 'stop', 'pin', 'unpin'].includes(action)) seed.error(`error: seed takes start, stop, pin or unpin`);
+    if (!['start', 'stop', 'pin', 'unpin'].includes(action)) seed.error('error: seed takes start, stop, pin or unpin');
     await runSeed(createContext(flags), action, id);
   });
   command('stats', 'show the numbers now').action(asking(runStats));

@@ -1,16 +1,23 @@
 import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
+import { SOCKET_PATH_BYTES } from '../lib/addresses.ts';
 import { systemClock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 
-/** A Unix socket's path must fit in sockaddr_un (108 bytes with its end on Linux, 104 on macOS). */
-export const SOCKET_PATH_BYTES = 103;
 const HEADERS_MILLISECONDS = 10_000;
 const REQUEST_MILLISECONDS = 60_000;
 const CONNECTIONS = 200;
 /** How long a stop waits for answers under way; a caller that goes on asking does not hold it up. */
 const CLOSE_MILLISECONDS = 1_000;
+
+/** By the system's code. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is in use by another program: stop it, or choose another with BAE_LISTEN',
+  EADDRNOTAVAIL: 'is not an address of this machine: choose another with BAE_LISTEN',
+  ENOTFOUND: 'is not an address of this machine: choose another with BAE_LISTEN',
+  EACCES: 'may not be listened on: choose a port from 1024 on with BAE_LISTEN',
+};
 
 interface Fetcher {
   fetch(request: Request, ...rest: unknown[]): Response | Promise<Response>;
@@ -55,12 +62,7 @@ function listen(app: Fetcher, where: { host: string; port: number } | { path: st
   server.maxConnections = CONNECTIONS;
   return new Promise<Listening>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const reason =
-        cause.code === 'EADDRINUSE'
-          ? 'is in use by another program: stop it, or choose another with BAE_LISTEN'
-          : cause.code === 'EADDRNOTAVAIL'
-            ? 'is not an address of this machine: choose another with BAE_LISTEN'
-            : `cannot be listened on (${cause.code})`;
+      const reason = REASONS[cause.code ?? ''] ?? `cannot be listened on (${cause.code})`;
       reject(new BaeError('refused', `${words} ${reason}.`, { cause }));
     });
     server.listen(where, () => {

@@ -1,5 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 
+/** A Unix socket's path must fit in sockaddr_un (108 bytes with its end on Linux, 104 on macOS). */
+export const SOCKET_PATH_BYTES = 103;
+
 /** Addresses no stranger can mean well with: loopback, private, link-local, shared, multicast, unspecified (RFC 6890). */
 const special = new BlockList();
 for (const [network, prefix] of [

@@ -51,6 +51,7 @@ function listenError(host: string, port: number, error: NodeJS.ErrnoException): 
   const why: Record<string, string> = {
     EADDRINUSE: 'it is in use by another program; stop that, or choose another port with BAE_PEER_PORT',
     EADDRNOTAVAIL: 'this machine does not have that address; choose another with BAE_PEER_ADDRESS',
+    ENOTFOUND: 'there is no such address; choose another with BAE_PEER_ADDRESS',
     EACCES: 'the system does not allow it; choose another port with BAE_PEER_PORT',
   };
   const text = `Peers cannot be listened for on ${host} port ${port}: ${why[error.code ?? ''] ?? error.message}.`;

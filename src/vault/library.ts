@@ -1,11 +1,12 @@
 import type { Database } from '../db/index.ts';
 import type { Clock } from '../lib/clock.ts';
-import { BaeError, errorKind } from '../lib/errors.ts';
+import { BaeError, errorKind, errorMessage } from '../lib/errors.ts';
 import type { Random } from '../lib/random.ts';
 import { type Files, writeDurably } from './files.ts';
 import {
   createRoot,
   formatKeyFile,
+  isRoot,
   type LibraryKeys,
   newSlotKey,
   openRoot,
@@ -35,14 +36,20 @@ export async function openLibrary(parts: LibraryParts): Promise<LibraryKeys> {
   const keyText = await parts.files.read(parts.keyFile);
   const root = await getRoot(parts.store);
   const where = parts.store.describe();
+  if (root !== null && !isRoot(root)) {
+    throw new BaeError('corrupt', `The store ${where} has something else as ${ROOT_NAME}: is it the right store?`);
+  }
   if (keyText === null && root !== null) {
     throw new BaeError(
       'refused',
-      `The store ${where} holds a library, and its key file ${parts.keyFile} is not there.`,
+      `The store ${where} holds a library, and its key file ${parts.keyFile} is not there: put a copy of it there.`,
     );
   }
   if (known !== undefined && keyText === null) {
-    throw new BaeError('refused', `The key file ${parts.keyFile} is gone; without it this library cannot be opened.`);
+    throw new BaeError(
+      'refused',
+      `The key file ${parts.keyFile} is gone, and only it opens this library: put a copy of it there.`,
+    );
   }
   if (known !== undefined && root === null) {
     throw new BaeError(
@@ -50,7 +57,7 @@ export async function openLibrary(parts: LibraryParts): Promise<LibraryKeys> {
       `The store ${where} holds no library, but this data folder has one: is it the right store?`,
     );
   }
-  const slot = keyText === null ? await makeKeyFile(parts) : parseKeyFile(keyText.toString('utf8'));
+  const slot = keyText === null ? await makeKeyFile(parts) : readKeyFile(parts, keyText);
   const keys = root === null ? await makeRoot(parts, slot) : openExisting(parts, root, slot);
   if (known === undefined) await saveLibrary(parts, keys);
   else if (!known.library_id.equals(keys.libraryId)) {
@@ -72,6 +79,14 @@ async function makeKeyFile(parts: LibraryParts): Promise<SlotKey> {
   const slot = newSlotKey(parts.random);
   await writeDurably(parts.files, parts.keyFile, Buffer.from(formatKeyFile(slot)));
   return slot;
+}
+
+function readKeyFile({ keyFile }: LibraryParts, text: Buffer): SlotKey {
+  try {
+    return parseKeyFile(text.toString('utf8'));
+  } catch (cause) {
+    throw new BaeError(errorKind(cause), `${keyFile} cannot be used: ${errorMessage(cause)}`, { cause });
+  }
 }
 
 async function makeRoot(parts: LibraryParts, slot: SlotKey): Promise<LibraryKeys> {

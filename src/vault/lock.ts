@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { BaeError } from '../lib/errors.ts';
+import { BaeError, errorMessage } from '../lib/errors.ts';
 
 /**
  * Takes the data folder for this process; returns the way to give it free. Throws `refused` when another process has it.
@@ -9,13 +9,17 @@ import { BaeError } from '../lib/errors.ts';
  * process numbers that containers could share. Node has no file locks of its own.
  */
 export function lockFolder(folder: string): () => void {
-  const file = new Sqlite(join(folder, 'lock'), { timeout: 0 });
+  const path = join(folder, 'lock');
+  let file: Sqlite.Database | undefined;
   try {
+    file = new Sqlite(path, { timeout: 0 });
     file.exec('begin exclusive');
   } catch (cause) {
-    file.close();
-    if ((cause as { code?: string }).code?.startsWith('SQLITE_BUSY') !== true) throw cause;
-    throw new BaeError('refused', `Another bae is running on ${folder}: stop it first.`, { cause });
+    file?.close();
+    const busy = (cause as { code?: string }).code?.startsWith('SQLITE_BUSY') === true;
+    if (busy) throw new BaeError('refused', `Another bae is running on ${folder}: stop it first.`, { cause });
+    throw new BaeError('refused', `${path} cannot be locked (${errorMessage(cause)}): may it be written?`, { cause });
   }
-  return () => file.close();
+  const locked = file;
+  return () => locked.close();
 }

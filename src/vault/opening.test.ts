@@ -83,6 +83,12 @@ describe('opening a vault', () => {
     await rename(`${key}.away`, key);
     await workshop.files.write(key, text);
     await (await workshop.start()).close();
+
+    await empty.objects.put('k/library', Buffer.from('<html>Please log in</html>'));
+    await expect(empty.start()).rejects.toMatchObject({
+      kind: 'corrupt',
+      message: /has something else as k\/library: is it the right store\?$/,
+    });
   });
 });
 
@@ -91,6 +97,7 @@ describe('one writer a library', () => {
     const { folder } = await Workshop.make();
     const unlock = lockFolder(folder);
     expect(() => lockFolder(folder)).toThrow(/Another bae is running/);
+    expect(() => lockFolder(join(folder, 'none'))).toThrow(/none\/lock cannot be locked \(.*\): may it be written\?$/);
     unlock();
     lockFolder(folder)();
   });

@@ -47,7 +47,10 @@ export interface VaultOptions {
 export async function openVault(options: VaultOptions): Promise<Vault> {
   const { database, store, dataDir, clock, random, log, files = systemFiles } = options;
   if (options.spoolBytes < MIN_SPOOL_BYTES) {
-    throw new BaeError('bad-input', `The spool needs at least ${MIN_SPOOL_BYTES} bytes; it has ${options.spoolBytes}.`);
+    throw new BaeError(
+      'bad-input',
+      `A spool of ${options.spoolBytes} bytes is too small: BAE_SPOOL_BYTES must be at least ${MIN_SPOOL_BYTES}.`,
+    );
   }
   if ((await files.size(dataDir)) === null) {
     await files.makeFolder(dataDir);

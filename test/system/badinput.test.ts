@@ -1,8 +1,9 @@
 // What goes wrong around bae: one clear sentence each, a documented exit code, nothing lost.
 
 import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer, request } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Bae,
@@ -21,7 +22,7 @@ import { bencode } from '../parts/torrent.ts';
 const MIB = 1024 * 1024;
 const TOKEN = 'a-token-of-the-tests-0123456789';
 /** One line for a person: no stack, no file of the program. */
-const SENTENCE = /^bae: [^\n]+\.\n$/;
+const SENTENCE = /^bae: [^\n]+[.?]\n$/;
 const TRACE = /^\s+at |node:internal|\.ts:\d/m;
 
 showLogsOnFailure();
@@ -69,10 +70,16 @@ async function refusedStart(changed: Record<string, string>, code: number, words
   return result;
 }
 
+/** Listens on a free port of 127.0.0.1. */
+async function listening(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
 describe('commands', () => {
   it('that are wrong are usage (2)', async () => {
-    for (const args of [['import'], ['fly'], ['seed', 'fly', 't1'], ['list', '--wrong']]) {
-      expect((await bae.cli(...args)).code).toBe(2);
+    for (const args of [['import'], ['fly'], ['seed', 'fly', 't1'], ['list', '--wrong'], ['list', 'x']]) {
+      expectSentence(await bae.cli(...args), 2, /see "bae --help"/);
     }
   });
 
@@ -99,6 +106,8 @@ describe('commands', () => {
     for (const args of [['list'], ['import', 'magnet:?xt=urn:btih:0'], ['stop']]) {
       expectSentence(await runBae(args, env), 5, /bae serve/);
     }
+    const long = { BAE_DATA: `${folder.path}/${'long'.repeat(25)}` };
+    expectSentence(await runBae(['list'], long), 7, /BAE_DATA/);
   });
 
   it('give errors as JSON with --json', async () => {
@@ -130,6 +139,7 @@ describe('torrents and magnet links', () => {
       process.stderr.write(`${name}: ${result.stderr}`);
     }
     expectSentence(await bae.cli('import', `${folder.path}/none.torrent`), 7, /none\.torrent/);
+    expectSentence(await bae.cli('import', `${folder.path}/text.torrent`, '--peer', 'nonsense'), 7, /HOST:PORT/);
   });
 
   it('magnet links that name nothing are bad input (7)', async () => {
@@ -155,17 +165,28 @@ describe('the server does not start', () => {
     await refusedStart({ BAE_STORE: store, ...keys }, 6, /127\.0\.0\.1/);
   });
 
+  it('with a store that is something else (1)', async () => {
+    const page = createHttpServer((_, reply) => reply.end('<html>Please log in</html>'));
+    const port = await listening(page);
+    const store = `s3://bucket/x?endpoint=http://127.0.0.1:${port}`;
+    const keys = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' };
+    await refusedStart({ BAE_STORE: store, ...keys }, 1, /something else.* is it the right store/);
+    page.closeAllConnections();
+    await new Promise((resolve) => page.close(resolve));
+  });
+
   it('with wrong keys (4)', async () => {
     const { store, env } = gatewayStore(gateway, 'wrong-keys');
     await refusedStart({ BAE_STORE: store, ...env, AWS_SECRET_ACCESS_KEY: 'wrong' }, 4, /secret key is wrong/);
     await refusedStart({ BAE_STORE: store, ...env, AWS_ACCESS_KEY_ID: 'nobody' }, 4, /access key/);
+    // Nothing was begun that the right keys would find in their way.
+    const names = (await filesUnder(`${folder.path}/data-${folders}`)).map(({ path }) => basename(path));
+    expect(names.filter((name) => !name.startsWith('bae.db'))).toEqual([]);
   });
 
   it('where a port is taken (4)', async () => {
     const taken = createServer();
-    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
-    const address = taken.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const port = await listening(taken);
     await refusedStart({ BAE_LISTEN: `127.0.0.1:${port}` }, 4, new RegExp(`${port}.*in use`));
     await refusedStart({ BAE_PEER_PORT: String(port) }, 4, new RegExp(`${port}.*in use`));
     await new Promise((resolve) => taken.close(resolve));
@@ -195,6 +216,10 @@ describe('the server does not start', () => {
     await refusedStart({ BAE_CACHE_BYTES: 'much' }, 7, /cache_bytes/i);
     await refusedStart({ BAE_NO_SUCH_SETTING: '1' }, 7, /BAE_NO_SUCH_SETTING/);
     await refusedStart({ BAE_STORE: 'ftp://nowhere' }, 7, /./);
+    const toml = await settings({});
+    await mkdir(toml.BAE_DATA as string);
+    await writeFile(`${toml.BAE_DATA}/bae.toml`, 'listen = \n');
+    await refusedStart({ BAE_DATA: toml.BAE_DATA as string }, 7, /bae\.toml is not TOML: line 1/);
   });
 });
 

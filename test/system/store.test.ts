@@ -125,14 +125,22 @@ describe('the S3 store', () => {
       expect(call).rejects.toMatchObject({ name: 'BaeError', kind, message: expect.stringMatching(sentence) });
     const bucket = newBucket();
     const wrongSecret = { ...environment(), AWS_SECRET_ACCESS_KEY: 'not the secret' };
-    await refused(openStore(spec(bucket), wrongSecret), 'refused', /secret key is wrong\.$/);
+    await refused(
+      openStore(spec(bucket), wrongSecret),
+      'refused',
+      /secret key is wrong: check AWS_SECRET_ACCESS_KEY\.$/,
+    );
     const wrongKey = { ...environment(), AWS_ACCESS_KEY_ID: 'nobody' };
-    await refused(openStore(spec(bucket), wrongKey), 'refused', /does not know the access key\.$/);
+    await refused(
+      openStore(spec(bucket), wrongKey),
+      'refused',
+      /does not know the access key: check AWS_ACCESS_KEY_ID\.$/,
+    );
     const nowhere = `s3://${bucket}?endpoint=http://127.0.0.1:9`;
     await refused(
       openStore(nowhere, environment()),
       'unavailable',
-      /127\.0\.0\.1:9 does not answer \(ECONNREFUSED\)\.$/,
+      /127\.0\.0\.1:9 does not answer \(ECONNREFUSED\): is its endpoint right, and is it up\?$/,
     );
     await withProvider(
       (_asked, answer) => answer.writeHead(404).end('<html>no such page</html>') !== undefined,

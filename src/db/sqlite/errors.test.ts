@@ -13,6 +13,7 @@ test.each([
   ['SQLITE_ERROR', 'failed'],
   ['EACCES', 'refused'],
   ['ENOENT', 'unavailable'],
+  ['EISDIR', 'refused'],
   ['ENOSPC', 'unavailable'],
   ['', 'failed'],
 ])('%s is %s', (code, kind) => {

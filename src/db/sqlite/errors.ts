@@ -36,8 +36,9 @@ export function sqliteError(code: string, message: string): BaeError {
       return new BaeError('corrupt', 'The database file is not a database.', { cause });
     case 'ENOENT':
     case 'ENOTDIR':
-    case 'EISDIR':
       return new BaeError('unavailable', 'The database file cannot be opened: its folder is not there.', { cause });
+    case 'EISDIR':
+      return new BaeError('refused', 'The database file cannot be opened: it is a folder.', { cause });
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

@@ -32,7 +32,7 @@ export { bundleHandle, type LibraryKeys, type MasterKey, unwrapBundleKey, wrapBu
 export { type Manifest, type ManifestTorrent, openManifest, sealManifest } from './manifest.ts';
 export { chunkName, manifestName, parseManifestName, ROOT_NAME, tableName } from './names.ts';
 export { openPiece, type PieceIds, type SealPiece, sealPiece } from './piece-file.ts';
-export { createRoot, MAX_ROOT_BYTES, newSlotKey, openRoot } from './root.ts';
+export { createRoot, isRoot, MAX_ROOT_BYTES, newSlotKey, openRoot } from './root.ts';
 export type { JsonObject } from './schema.ts';
 export {
   inlineSealer,

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { BaeError } from '../../lib/errors.ts';
 import type { Random } from '../../lib/random.ts';
-import { sealError } from './fault.ts';
+import { sealError, sealReason } from './fault.ts';
 import type { SlotKey } from './key-file.ts';
 import { ID_BYTES, KEY_BYTES } from './layout.ts';
 import { epochSubject, type LibraryKeys } from './library-keys.ts';
@@ -93,6 +93,17 @@ export function openRoot(root: Uint8Array, slot: SlotKey): LibraryKeys {
       return { epoch, key: unwrapKey({ ...byMaster, purpose: 'bae old master', subject: epochSubject(epoch) }, key) };
     }),
   };
+}
+
+/** Whether these bytes have the form of a root object; that takes no key, and says nothing of what they are worth. */
+export function isRoot(root: Uint8Array): boolean {
+  try {
+    parseRoot(root);
+    return true;
+  } catch (error) {
+    if (sealReason(error) === null) throw error;
+    return false;
+  }
 }
 
 function parseRoot(root: Uint8Array) {

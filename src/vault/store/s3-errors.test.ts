@@ -32,6 +32,7 @@ it.each([
   [system('EAI_AGAIN'), 'unavailable', true],
   [Object.assign(new Error('slow'), { name: 'TimeoutError' }), 'unavailable', true],
   [new Error('socket hang up'), 'unavailable', true],
+  [Object.assign(new Error('a page'), { $response: { statusCode: 200 } }), 'refused', false],
   [replied('NotImplemented', 501), 'failed', false],
   [new TypeError('a bug'), 'failed', false],
   ['no error at all', 'failed', false],
@@ -39,7 +40,7 @@ it.each([
   const told = tellS3Error('s3://bucket/ at host', 'c/one', error);
   expect(told).toBeInstanceOf(BaeError);
   expect([told.kind, told.retryable]).toEqual([kind, retryable]);
-  expect(told.message).toMatch(/^[A-Zc].*\.$/);
+  expect(told.message).toMatch(/^[A-Zc].*[.?]$/);
 });
 
 it('leaves BaeErrors as they are, and reads codes of network errors', () => {

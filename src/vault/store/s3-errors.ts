@@ -23,8 +23,8 @@ export function s3Told(error: unknown): Told {
 
 /** Codes that a person must act on, each with what to say; the rest goes by status. */
 const REFUSALS: Record<string, string> = {
-  InvalidAccessKeyId: 'does not know the access key',
-  SignatureDoesNotMatch: 'says that the secret key is wrong',
+  InvalidAccessKeyId: 'does not know the access key: check AWS_ACCESS_KEY_ID',
+  SignatureDoesNotMatch: 'says that the secret key is wrong: check AWS_SECRET_ACCESS_KEY',
   InvalidToken: 'does not take the session token',
   ExpiredToken: 'says that the session token has expired',
   AccessDenied: 'does not allow this with these keys',
@@ -89,9 +89,17 @@ function tellWithoutReply(store: string, subject: string, error: unknown, code: 
   const network =
     code === 'TimeoutError' || /^E[A-Z_]+$/.test(code) || /socket hang up|aborted/.test(errorMessage(error));
   if (network) {
-    return new BaeError('unavailable', `The store ${store} does not answer (${code || errorMessage(error)}).`, {
-      cause,
-    });
+    return new BaeError(
+      'unavailable',
+      `The store ${store} does not answer (${code || errorMessage(error)}): is its endpoint right, and is it up?`,
+      {
+        cause,
+      },
+    );
+  }
+  if (status >= 200 && status < 300) {
+    const words = `The store ${store} answers, and not as S3 does (HTTP ${status}): is its endpoint right?`;
+    return new BaeError('refused', words, { cause });
   }
   const said = status === 0 ? errorMessage(error) : `HTTP ${status} ${code}`;
   return new BaeError('failed', `The store ${store} failed at ${subject}: ${said}.`, { cause });

@@ -31,7 +31,10 @@ function parseS3(rest: string): StoreSpec {
   const [path = '', query = ''] = splitOnce(rest, '?');
   const [bucket = '', rawPrefix = ''] = splitOnce(path, '/');
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket)) {
-    throw new BaeError('bad-input', `${quoted(bucket)} is no name of a bucket.`);
+    throw new BaeError(
+      'bad-input',
+      `${quoted(bucket)} is no name of a bucket: S3 takes 3 to 63 letters, digits, dots and hyphens.`,
+    );
   }
   const parts = rawPrefix.split('/').filter((part) => part !== '');
   const prefix = parts.map((part) => `${part}/`).join('');
