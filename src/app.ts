@@ -109,7 +109,7 @@ async function startRooms(
 ): Promise<Server> {
   const { config, clock, log, closers } = base;
   const journal = new SessionJournal({ database, clock, log });
-  const { engine, sessions, peerPort } = await openEngine(base, vault, (session) => journal.changed(session));
+  const { engine, sessions, peerPort } = await openEngine(base, vault, journal);
   const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log });
   closers.push(() => seeder.stop());
   const parser = workerTagParser(clock);
@@ -205,7 +205,7 @@ async function openContent(
   return { vault, store };
 }
 
-async function openEngine(base: Base, vault: Vault, changed: (session: TorrentSession) => void) {
+async function openEngine(base: Base, vault: Vault, journal: SessionJournal) {
   const { config, version, clock, random, log, closers } = base;
   const hasher = workerHasher(Math.max(1, availableParallelism() - 1));
   closers.push(() => hasher.close());
@@ -247,7 +247,9 @@ async function openEngine(base: Base, vault: Vault, changed: (session: TorrentSe
     udp.close();
   });
   const newPeerId = () => makePeerId(random, version);
-  return { engine, peerPort: port, sessions: new Sessions({ engine, scheduler, random, newPeerId, changed }) };
+  const changed = (session: TorrentSession) => journal.changed(session);
+  const save = () => journal.flush();
+  return { engine, peerPort: port, sessions: new Sessions({ engine, scheduler, random, newPeerId, changed, save }) };
 }
 
 async function openHttp(base: Base, application: ReturnType<typeof createApplication>) {

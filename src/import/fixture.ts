@@ -64,6 +64,7 @@ export class Run {
       random: systemRandom,
       newPeerId: () => makePeerId(systemRandom, '0.1.0'),
       changed: () => undefined,
+      save: async () => undefined,
     });
     this.library = new LibraryManager({ database, clock, log });
     this.imports = new ImportManager({

@@ -78,6 +78,7 @@ function run() {
     random: systemRandom,
     newPeerId: () => makePeerId(systemRandom, '0.1.0'),
     changed: (session) => journal.changed(session),
+    save: () => journal.flush(),
   });
   const pins: string[] = [];
   const vault = {
@@ -89,17 +90,8 @@ function run() {
     unpinChunks: async (id: number) => void pins.push(`unpin ${id}`),
   } as unknown as Vault;
   const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log: silentLog });
-  return {
-    seeder,
-    sessions,
-    engine,
-    events,
-    clock,
-    journal,
-    pins,
-    leases,
-    torrent: () => engine.torrents()[0] as QuietTorrent,
-  };
+  const torrent = () => engine.torrents()[0] as QuietTorrent;
+  return { seeder, sessions, engine, events, clock, journal, pins, leases, torrent };
 }
 
 /** Torrent bytes whose value tells their offset; leases and handles are counted. */
@@ -172,11 +164,13 @@ describe('seeding', () => {
   test('starts with what is to be seeded, and follows the flag', async () => {
     const id = await addTorrent();
     await addTorrent({ seeding: false });
-    const { seeder, engine, events } = run();
+    const { seeder, engine, events, journal } = run();
     await seeder.start();
     expect(engine.torrents().map((torrent) => torrent.id)).toEqual([id]);
     expect(seeder.view(id)?.stats.uploadedBytes).toBe(100);
     await vi.waitFor(() => expect(seeder.view(id)?.trackers[0]?.state).toBe('working'));
+    await journal.flush();
+    // The clock stands still, so what follows is not saved by the journal's own timer.
     await seeder.stopSeeding(await releaseOf(id));
     expect(seeder.view(id)).toBeNull();
     await vi.waitFor(() => expect(engine.torrents()).toEqual([]));

@@ -33,6 +33,8 @@ export interface SessionsOptions {
   readonly newPeerId: () => Buffer;
   /** Something that should be saved changed: counters or what trackers know. */
   readonly changed: (session: TorrentSession) => void;
+  /** Saves what changed, now. */
+  readonly save: () => Promise<void>;
 }
 
 /** Peers that would be welcome, told to trackers as numwant. */
@@ -122,8 +124,8 @@ export class TorrentSession {
   }
 
   /**
-   * Takes the torrent from the engine. With `tell`, its tracker gets `stopped`; without, the announce session may go on
-   * at the next start.
+   * Takes the torrent from the engine. With `tell`, its tracker gets `stopped`, and that is saved when this resolves, so
+   * that nobody goes on with a session that its tracker has ended; without, it may go on at the next start.
    */
   async end(tell: boolean): Promise<void> {
     const announces = this.#announces;
@@ -135,6 +137,7 @@ export class TorrentSession {
       this.#options.changed(this);
       this.#forget();
     }
+    if (tell) await this.#options.save();
   }
 
   get #left(): number {
