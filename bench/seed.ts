@@ -35,6 +35,7 @@ interface Sum {
   allBytes: number;
   cpuSeconds: number;
   loadCpuSeconds: number;
+  openedBytes: number;
   compared: number;
   mismatches: number;
   closed: number;
@@ -85,11 +86,13 @@ const settings = options();
 
 async function measure(seeder: Seeder, torrent: Torrent, connections: number, sample: string, sum: Sum): Promise<void> {
   const { seconds, order } = settings;
+  const opened = await seeder.openedBytes();
   const before = await cpuSecondsOf(seeder.pid);
   const { port } = seeder;
   const load = { host: '127.0.0.1', port, torrent, connections, requestsInFlight: REQUESTS_IN_FLIGHT, seconds, order };
   const result: LoadResult = await runLoad({ ...load, sample });
   sum.cpuSeconds += (await cpuSecondsOf(seeder.pid)) - before;
+  sum.openedBytes += (await seeder.openedBytes()) - opened;
   sum.bytes += result.bytes;
   sum.seconds += result.seconds;
   sum.allBytes += result.allBytes;
@@ -101,7 +104,7 @@ async function measure(seeder: Seeder, torrent: Torrent, connections: number, sa
 }
 
 const emptySum = (): Sum => ({
-  ...{ bytes: 0, seconds: 0, allBytes: 0, cpuSeconds: 0, loadCpuSeconds: 0 },
+  ...{ bytes: 0, seconds: 0, allBytes: 0, cpuSeconds: 0, loadCpuSeconds: 0, openedBytes: 0 },
   ...{ compared: 0, mismatches: 0, closed: 0, unchoked: Number.POSITIVE_INFINITY },
 });
 
@@ -131,6 +134,7 @@ function print(connections: number, sums: ReadonlyMap<Seeder, Sum>): boolean {
       (sum.cpuSeconds / (sum.allBytes / GB)).toFixed(2).padStart(9),
       perCpuSecond(sum).toFixed(0).padStart(11),
       `${ratio.toFixed(2)} ×`.padStart(9),
+      (sum.openedBytes / sum.allBytes).toFixed(2).padStart(7),
       (sum.loadCpuSeconds / (sum.bytes / GB)).toFixed(2).padStart(9),
       `${sum.compared}`.padStart(8),
       `${sum.mismatches}`.padStart(6),
@@ -142,7 +146,7 @@ function print(connections: number, sums: ReadonlyMap<Seeder, Sum>): boolean {
 }
 
 const HEAD = `
-           conns served    MB/s  CPU-s/GB  MB/CPU-s  to libt. load CPU compared  wrong
+           conns served    MB/s  CPU-s/GB  MB/CPU-s  to libt.  opened load CPU compared  wrong
 `;
 
 /** What must be undone at the end, the last first. */

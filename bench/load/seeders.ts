@@ -1,6 +1,6 @@
 // The seeders of bench/seed.ts: libtorrent with plain files, and bae with the same torrent in memory, on disk or in the store.
 import { join } from 'node:path';
-import { type Bae, gatewayStore, startBae } from '../../test/parts/bae.ts';
+import { type Bae, gatewayStore, type StatsView, startBae } from '../../test/parts/bae.ts';
 import type { Gateway } from '../../test/parts/gateway.ts';
 import type { Torrent } from '../../test/parts/torrent.ts';
 import { runLoad } from './build.ts';
@@ -25,6 +25,8 @@ export interface Seeder {
   readonly name: string;
   readonly pid: number;
   readonly port: number;
+  /** Bytes opened (decrypted) since start; 0 where nothing is sealed. */
+  openedBytes(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -42,7 +44,13 @@ export interface SeederOptions {
 
 export async function startLibtorrentSeeder(options: SeederOptions): Promise<Seeder> {
   const peer = await startTunedSeeder({ torrentPath: options.torrent.path, dataDir: options.dataDir });
-  return { name: 'libtorrent', pid: peer.pid, port: peer.port, stop: () => peer.stop() };
+  return {
+    name: 'libtorrent',
+    pid: peer.pid,
+    port: peer.port,
+    openedBytes: async () => 0,
+    stop: () => peer.stop(),
+  };
 }
 
 /** bae with the torrent imported, and only the tier it shall serve from large enough to hold it. */
@@ -75,7 +83,8 @@ export async function startBaeSeeder(tier: Tier, options: SeederOptions): Promis
     await bae.stop();
     await bae.remove();
   };
-  return { name: `bae ${tier}`, pid: bae.pid(), port: bae.peerPort, stop };
+  const openedBytes = async () => (await bae.api<StatsView>('GET', '/stats')).openedBytes;
+  return { name: `bae ${tier}`, pid: bae.pid(), port: bae.peerPort, openedBytes, stop };
 }
 
 async function importTorrent(bae: Bae, options: SeederOptions): Promise<void> {

@@ -76,6 +76,7 @@ export function createApplication(parts: ApplicationParts): Application {
       spoolBytes: vaultStats.spoolBytes,
       spoolBudgetBytes: vaultStats.spoolBudgetBytes,
       storeReadBytes: vaultStats.fetchedBytes,
+      openedBytes: vaultStats.openedBytes,
       storeWrittenBytes: vaultStats.uploadedBytes,
     };
   }

@@ -100,6 +100,8 @@ export interface StatsView {
   readonly spoolBytes: number;
   readonly spoolBudgetBytes: number;
   readonly storeReadBytes: number;
+  /** Bytes of sealed chunks opened since start, from disk and store. */
+  readonly openedBytes: number;
   readonly storeWrittenBytes: number;
 }
 

@@ -6,7 +6,7 @@ import { createBundle } from './create.ts';
 import { changedBundles } from './manifest-changes.ts';
 import type { BundleContent, BundleProgress, BundleRequest, Vault, VaultStats } from './ports.ts';
 import { type Recovered, recover } from './recovery.ts';
-import { CHUNK_OBJECT_BYTES } from './seal/index.ts';
+import { CHUNK_OBJECT_BYTES, SEGMENT_BYTES } from './seal/index.ts';
 import { assemble, type Works, type WorksOptions } from './works.ts';
 
 /** How often unfinished chunks that get no bytes are looked for. */
@@ -146,6 +146,7 @@ export class OpenVault implements Vault {
       fetchedBytes: fetcher.fetchedBytes,
       uploadedBytes: uploads.uploadedBytes,
       reads: { ...segments.reads },
+      openedBytes: (segments.reads.disk + segments.reads.remote) * SEGMENT_BYTES,
       uploads: { queuedChunks, waiting: waiting ?? sealing.waiting },
     };
   }

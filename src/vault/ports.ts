@@ -77,6 +77,8 @@ export interface VaultStats {
   readonly uploadedBytes: number;
   /** Reads answered since start, by where their bytes came from. */
   readonly reads: Readonly<Record<'ram' | 'disk' | 'remote', number>>;
+  /** Bytes of segments opened since start. */
+  readonly openedBytes: number;
   readonly uploads: UploadState;
 }
 

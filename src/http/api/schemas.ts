@@ -93,6 +93,7 @@ export const Stats = z
     spoolBytes: count,
     spoolBudgetBytes: count,
     storeReadBytes: count,
+    openedBytes: count,
     storeWrittenBytes: count,
   })
   .openapi('Stats');
