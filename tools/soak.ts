@@ -1,4 +1,4 @@
-// npm run soak: the long tests, hours of them; arguments go on to Vitest.
+// npm run soak: the tests that take too long for every change; arguments go on to Vitest.
 import { runStep } from './step.ts';
 
 const step = { name: 'soak tests', program: 'vitest', args: ['run', '--project', 'soak'] };

@@ -5,7 +5,7 @@ import { importThroughKills, type KillOptions } from '../parts/kills.ts';
 import { temporaryFolder } from '../parts/process.ts';
 
 const MIB = 1024 * 1024;
-const ROUNDS = 20;
+const ROUNDS = 2;
 /** Requests in flight (16 MiB, see test/system/kill.test.ts), open chunks, and with a power cut what was not yet synced. */
 const LOST_BYTES = 24 * MIB;
 

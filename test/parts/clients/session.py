@@ -92,7 +92,8 @@ def run(session, handles, command):
 
 def main():
     first = json.loads(sys.stdin.readline())
-    settings = {**QUIET, "listen_interfaces": f"{first['address']}:0", **first.get("settings", {})}
+    host = f"[{first['address']}]" if ":" in first["address"] else first["address"]
+    settings = {**QUIET, "listen_interfaces": f"{host}:0", **first.get("settings", {})}
     session = lt.session(settings)
     while session.listen_port() == 0:
         alert = session.wait_for_alert(5000)

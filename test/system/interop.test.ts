@@ -1,4 +1,5 @@
-// Encrypted peer connections (MSE) with real clients, both ways, and the vectors of the second implementation.
+// Real clients, both ways, with plain and with encrypted connections (MSE), over IPv4 and IPv6; what they download with
+// plain connections is in first-light.test.ts. And the vectors of MSE's second implementation.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -106,28 +107,67 @@ describe('bae that prefers encryption', () => {
   });
 });
 
-describe('bae that requires encryption', () => {
+function importsFromAll(encryption: 'off' | 'require'): void {
   beforeAll(async () => {
     await bae.stop();
-    await bae.start({ BAE_ENCRYPTION: 'require' });
+    await bae.start({ BAE_ENCRYPTION: encryption });
   });
 
   for (const client of allClients) {
     it(`imports from ${client.name}`, async () => {
-      const { tree, torrent } = await made(client.name, SEED_MEGABYTES);
+      const { tree, torrent } = await made(`${client.name} ${encryption}`, SEED_MEGABYTES);
       const peer = await client.seed({ torrentPath: torrent.path, dataDir: dirname(tree.folder) });
-      await importFrom(peer, torrent, `bae, RC4, from ${client.name}`);
+      await importFrom(peer, torrent, `bae, ${encryption === 'off' ? 'plain' : 'RC4'}, from ${client.name}`);
       await peer.stop();
     });
   }
+}
 
-  it('gives nothing to a libtorrent that makes plain connections only', async () => {
-    const target = await temporaryFolder('leech-refused');
-    const options = { torrentPath: album.torrent.path, downloadDir: target.path };
-    const settings = { in_enc_policy: 2, out_enc_policy: 2 };
-    const peer = await libtorrent.leech({ ...options, settings, peers: [bae.peer] });
-    await delay(REFUSED_MILLISECONDS);
-    expect(await peer.status()).toMatchObject({ downloaded: 0, peers: 0 });
+describe('bae without encryption', () => {
+  importsFromAll('off');
+
+  it('gives nothing to a client that requires it', async () => {
+    await expectNothingFor({ in_enc_policy: 0, out_enc_policy: 0, allowed_enc_level: 2 });
+  });
+});
+
+describe('bae that requires encryption', () => {
+  importsFromAll('require');
+
+  it('gives nothing to a client that makes plain connections only', async () => {
+    await expectNothingFor({ in_enc_policy: 2, out_enc_policy: 2 });
+  });
+});
+
+/** A libtorrent with these settings finds bae and downloads nothing. */
+async function expectNothingFor(settings: Record<string, number>): Promise<void> {
+  const target = await temporaryFolder('leech-refused');
+  const options = { torrentPath: album.torrent.path, downloadDir: target.path };
+  const peer = await libtorrent.leech({ ...options, settings, peers: [bae.peer] });
+  await delay(REFUSED_MILLISECONDS);
+  expect(await peer.status()).toMatchObject({ downloaded: 0, peers: 0 });
+  await peer.stop();
+  await target.remove();
+}
+
+describe('bae over IPv6 alone', () => {
+  let six: Bae;
+  beforeAll(async () => {
+    six = await startBae({ store: `file:${folder.path}/store-6`, peerAddress: '::1' });
+  });
+  afterAll(() => six?.remove());
+
+  it('imports from libtorrent and is all that it needs', async () => {
+    const { tree, torrent } = await made('over IPv6', SEED_MEGABYTES);
+    const seed = await libtorrent.seed({ torrentPath: torrent.path, dataDir: dirname(tree.folder), address: '::1' });
+    const imported = await six.cli('import', torrent.path, '--peer', `[::1]:${seed.port}`, '--wait', '--json');
+    expect([imported.stderr, imported.code]).toEqual(['', 0]);
+    await seed.stop();
+    const target = await temporaryFolder('leech-6');
+    const options = { torrentPath: torrent.path, downloadDir: target.path, address: '::1' };
+    const peer = await libtorrent.leech({ ...options, peers: [`[::1]:${six.peerPort}`] });
+    await peer.untilComplete();
+    expect(await treeDifferences(tree.folder, `${target.path}/${torrent.name}`)).toEqual([]);
     await peer.stop();
     await target.remove();
   });
