@@ -1,4 +1,4 @@
-export { Dht, type DhtHandle, type DhtStats, type DhtTorrent, type SavedDht } from './dht/index.ts';
+export { Dht, type DhtHandle, type DhtOptions, type DhtStats, type DhtTorrent, type SavedDht } from './dht/index.ts';
 export { HttpTracker } from './http-tracker.ts';
 export type { PeerAddress, TrackerClient } from './ports.ts';
 export { TrackerError } from './ports.ts';

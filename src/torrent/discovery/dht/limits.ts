@@ -34,7 +34,7 @@ export const SAVED_NODES = 200;
 // Queries of ours.
 
 /** Waiting for an answer; more wait in the queue. */
-export const TRANSACTIONS = 512;
+export const TRANSACTIONS = 256;
 /** Queries waiting for their turn; more fail at once. */
 export const QUEUED_QUERIES = 512;
 /** After this long without an answer a lookup asks another node as well. */
@@ -64,7 +64,7 @@ export const LOOKUP_IN_FLIGHT = 8;
 /** Queries one lookup may cost, announces not counted. */
 export const LOOKUP_QUERIES = 100;
 /** Nodes a lookup remembers, the nearest. */
-export const LOOKUP_CANDIDATES = 100;
+export const LOOKUP_CANDIDATES = 60;
 export const LOOKUP_MILLISECONDS = 60_000;
 /** Peers taken from one lookup. */
 export const LOOKUP_PEERS = 1_000;
@@ -98,9 +98,12 @@ export const SECRET_MILLISECONDS = 5 * 60_000;
 
 /** Queries that wait, answers that do not come and rotation are looked at this often. */
 export const TICK_MILLISECONDS = 250;
-/** The first pause before bootstrapping again while nobody answers; it doubles with each. */
+/** The first pause before looking for a way in again while nobody answers; it doubles with each. */
 export const FIRST_BOOTSTRAP_SECONDS = 5;
 export const MOST_BOOTSTRAP_SECONDS = 300;
+/** With fewer nodes than this, neighbours are looked for again, as often at first; a small network stays small. */
+export const FEW_NODES = 20;
+export const MOST_NEIGHBOUR_SECONDS = 15 * 60;
 /** Nodes named by torrent files and peers that wait to be asked whether they are there. */
 export const NAMED_NODES = 200;
 /** Nodes that say how they see us, the newest; as many as VOTES_NEEDED must agree, and be most of them. */

@@ -21,8 +21,12 @@ export interface UpkeepOptions {
 export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #named = new Map<string, HostPort>();
-  #failures = 0;
+  /** Tries to find a way in, or neighbours, since the last that brought enough. */
+  #tries = 0;
   #nextAt = Number.NEGATIVE_INFINITY;
+  #wasReady = false;
+  /** The id whose neighbours were looked for. */
+  #walkedFor: Buffer | null = null;
   /** A lookup of ours is under way. */
   #busy = false;
 
@@ -52,36 +56,50 @@ export class Upkeep {
       this.#named.delete(key);
       node.ping(address);
     }
+    const { table } = node;
+    const { isReady } = this;
+    const silent = isReady ? table.questionable(now) : null;
+    if (silent !== null) node.ping(silent);
     if (this.#busy) return;
-    if (!this.isReady) {
-      if (now >= this.#nextAt) this.#bootstrap(now);
+    // Somebody answered, or we have a new id: the neighbours are not known yet.
+    const isNew = isReady && (!this.#wasReady || this.#walkedFor?.equals(table.ownId) !== true);
+    this.#wasReady = isReady;
+    if (isNew || table.size >= limits.FEW_NODES) this.#tries = 0;
+    if (isNew || (table.size < limits.FEW_NODES && now >= this.#nextAt)) {
+      this.#try(now, isReady);
       return;
     }
-    this.#failures = 0;
-    const silent = node.table.questionable(now);
-    if (silent !== null) node.ping(silent);
-    const bits = node.table.stale(now);
-    if (bits !== null) this.#walk(idInBucket(node.table.ownId, bits, random), []);
+    const bits = isReady ? table.stale(now) : null;
+    if (bits !== null) this.#walk(idInBucket(table.ownId, bits, random), []);
+  }
+
+  /** Looks for our neighbours, or for a way in first. */
+  #try(now: number, isReady: boolean): void {
+    const pauseSeconds = limits.FIRST_BOOTSTRAP_SECONDS * 2 ** this.#tries++;
+    const mostSeconds = isReady ? limits.MOST_NEIGHBOUR_SECONDS : limits.MOST_BOOTSTRAP_SECONDS;
+    this.#nextAt = now + Math.min(pauseSeconds, mostSeconds) * 1_000;
+    if (isReady) this.#walkToNeighbours([]);
+    else this.#bootstrap();
   }
 
   /** First to those known from before; the nodes of the settings, which serve everybody, only when these do not answer. */
-  #bootstrap(now: number): void {
+  #bootstrap(): void {
     const { node, saved, bootstrap } = this.#options;
-    const pause = limits.FIRST_BOOTSTRAP_SECONDS * 2 ** this.#failures;
-    this.#nextAt = now + Math.min(pause, limits.MOST_BOOTSTRAP_SECONDS) * 1_000;
     const known: readonly Seed[] = [...saved, ...node.table.all()];
-    if (known.length > 0 && this.#failures++ % 2 === 0) {
-      this.#walk(node.table.ownId, known);
+    if (known.length > 0 && this.#tries % 2 === 1) {
+      this.#walkToNeighbours(known);
       return;
     }
-    this.#failures++;
     this.#busy = true;
     void bootstrap().then((addresses) => {
-      this.#walk(
-        node.table.ownId,
-        addresses.map(({ host, port }) => ({ id: null, host, port })),
-      );
+      this.#walkToNeighbours(addresses.map(({ host, port }) => ({ id: null, host, port })));
     });
+  }
+
+  #walkToNeighbours(seeds: readonly Seed[]): void {
+    const { ownId } = this.#options.node.table;
+    this.#walkedFor = ownId;
+    this.#walk(ownId, seeds);
   }
 
   #walk(target: Buffer, seeds: readonly Seed[]): void {
