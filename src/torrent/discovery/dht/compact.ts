@@ -33,14 +33,18 @@ export function encodeNodes(nodes: readonly NodeInfo[], family: Family): Buffer 
   );
 }
 
-/** Nodes from compact form; those with port 0 are left out. Null for a broken length. The ids are copies. */
+/**
+ * Nodes from compact form; those with port 0, and IPv4 addresses dressed as IPv6, are left out. Null for a broken length. The
+ * ids are copies.
+ */
 export function decodeNodes(bytes: Buffer, family: Family): NodeInfo[] | null {
   const size = nodeBytes(family);
   if (bytes.length % size !== 0) return null;
   const nodes: NodeInfo[] = [];
   for (let at = 0; at < bytes.length; at += size) {
     const address = decodeAddress(bytes.subarray(at + ID_BYTES, at + size));
-    if (address !== null) nodes.push({ id: Buffer.from(bytes.subarray(at, at + ID_BYTES)), ...address });
+    if (address === null || familyOf(address.host) !== family) continue;
+    nodes.push({ id: Buffer.from(bytes.subarray(at, at + ID_BYTES)), ...address });
   }
   return nodes;
 }

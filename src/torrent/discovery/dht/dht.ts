@@ -4,6 +4,7 @@ import type { Log } from '../../../lib/log.ts';
 import type { Random } from '../../../lib/random.ts';
 import type { HostPort } from '../../metainfo/index.ts';
 import type { DatagramNetwork } from '../../ports.ts';
+import { addressBytes, addressText } from '../../wire/index.ts';
 import type { Resolver } from '../ports.ts';
 import { Addresses, type AddressRules } from './addresses.ts';
 import { type Family, familyOf } from './compact.ts';
@@ -148,6 +149,7 @@ export class Dht {
         failed: (error) => {
           log.warn('the DHT lost its socket', { address, reason: error.message });
           this.#halves.delete(family);
+          if (this.#halves.size === 0) this.#port = null;
           node.close();
         },
       });
@@ -222,7 +224,8 @@ export class Dht {
     const found = await Promise.all(
       nodes.map(async ({ host, port }) => {
         try {
-          return (await this.#options.resolver.resolve(host)).map(({ address }) => ({ host: address, port }));
+          const addresses = await this.#options.resolver.resolve(host);
+          return addresses.flatMap(({ address }) => plainAddress(address).map((plain) => ({ host: plain, port })));
         } catch (error) {
           this.#options.log.debug('a DHT node has no address', { host, reason: errorMessage(error) });
           return [];
@@ -231,4 +234,11 @@ export class Dht {
     );
     return found.flat();
   }
+}
+
+/** As packets have it that come from there; none for what is no address. */
+function plainAddress(address: string): string[] {
+  const bytes = addressBytes(address);
+  const plain = bytes === null ? null : addressText(bytes);
+  return plain === null ? [] : [plain];
 }

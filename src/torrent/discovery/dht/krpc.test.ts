@@ -236,6 +236,11 @@ describe('compact nodes', () => {
     expect(decodeNodes(bytes.subarray(1), family)).toBe(null);
   });
 
+  it('of IPv6 are no IPv4 addresses', () => {
+    const mapped = Buffer.concat([ID, Buffer.from('00000000000000000000ffff140101011ae1', 'hex')]);
+    expect(decodeNodes(mapped, 6)).toEqual([]);
+  });
+
   it.each([0, 1, 2, 5, 7, 17, 19])('an address in %i bytes is none', (length) => {
     expect(decodeAddress(Buffer.alloc(length, 1))).toBe(null);
   });

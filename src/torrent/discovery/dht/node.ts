@@ -118,14 +118,20 @@ export class DhtNode {
     if (packet.length > limits.PACKET_BYTES || packet[0] !== LETTER_D || port === 0) return;
     if (!addresses.isAllowed(host) || this.blocklist.has(owner, now) || !this.#packetsIn.take(owner, now)) return;
     const from = { host, port };
+    // What no answer can be is a query: those beyond the rate are dropped before they cost anything.
+    const isAwaited = this.requests.waitsFor(from);
+    if (!isAwaited && !this.#queriesIn.take(now)) return;
+    const mayAnswer = () => !this.isReadOnly && (!isAwaited || this.#queriesIn.take(now));
     try {
       const message = decodeKrpc(packet);
-      if (message.type === 'query') this.#query(message, from, now);
-      else if (message.type === 'response') this.#response(message, from, now);
+      if (message.type === 'query') {
+        if (mayAnswer()) this.#query(message, from, now);
+      } else if (message.type === 'response') this.#response(message, from, now);
       else this.requests.take(message.transaction, from)?.done(null);
     } catch (error) {
       if (!(error instanceof KrpcError)) throw error;
-      if (error.transaction !== null) this.#refuse(error.transaction, error, from, now);
+      const { transaction, code, message } = error;
+      if (transaction !== null && mayAnswer()) this.#send(encodeError(transaction, code, message), from);
     }
   }
 
@@ -137,16 +143,11 @@ export class DhtNode {
   }
 
   #query(message: QueryMessage, from: HostPort, now: number): void {
-    if (this.isReadOnly || !this.#queriesIn.take(now)) return;
     this.#send(this.#responder.answer(message, from, this.table.ownId), from);
     const info = { id: Buffer.from(message.id), ...from };
     if (message.readOnly || !this.table.heard(info, now)) return;
     // Whoever only asks may have a false address: it must answer before it is passed on to others.
     if (this.requests.queued < limits.NAMED_NODES) this.ping(info);
-  }
-
-  #refuse(transaction: Buffer, { code, message }: KrpcError, from: HostPort, now: number): void {
-    if (!this.isReadOnly && this.#queriesIn.take(now)) this.#send(encodeError(transaction, code, message), from);
   }
 
   #response(message: ResponseMessage, from: HostPort, now: number): void {

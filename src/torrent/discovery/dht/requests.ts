@@ -41,6 +41,8 @@ export class Requests {
   readonly #options: RequestsOptions;
   /** By transaction in hex, in the order they were sent. */
   readonly #pending = new Map<string, Pending>();
+  /** How many of them are for an address and port. */
+  readonly #awaited = new Map<string, number>();
   #queue: Request[] = [];
   readonly #total: TokenBucket;
   readonly #perAddress = new AddressBuckets(limits.QUERIES_OUT_PER_ADDRESS);
@@ -75,12 +77,17 @@ export class Requests {
     this.#sendQueued();
   }
 
+  /** Whether an answer may come from there. */
+  waitsFor(from: HostPort): boolean {
+    return this.#awaited.has(nameOf(from));
+  }
+
   /** The request that this answer from this address is for; null if nobody waits for it. */
   take(transaction: Buffer, from: HostPort): Request | null {
     const name = transaction.toString('hex');
     const pending = this.#pending.get(name);
     if (pending === undefined || pending.request.host !== from.host || pending.request.port !== from.port) return null;
-    this.#pending.delete(name);
+    this.#forget(name, pending);
     return pending.request;
   }
 
@@ -91,7 +98,7 @@ export class Requests {
       const age = now - pending.sentAt;
       if (age < limits.SLOW_MILLISECONDS) break;
       if (age >= limits.ANSWER_MILLISECONDS) {
-        this.#pending.delete(name);
+        this.#forget(name, pending);
         this.#options.failed(pending.request);
         pending.request.done(null);
       } else if (!pending.isSlow) {
@@ -106,6 +113,15 @@ export class Requests {
   close(): void {
     this.#queue = [];
     this.#pending.clear();
+    this.#awaited.clear();
+  }
+
+  #forget(name: string, { request }: Pending): void {
+    this.#pending.delete(name);
+    const address = nameOf(request);
+    const count = this.#awaited.get(address) as number;
+    if (count === 1) this.#awaited.delete(address);
+    else this.#awaited.set(address, count - 1);
   }
 
   #sendQueued(): void {
@@ -116,8 +132,13 @@ export class Requests {
       const request = this.#queue[sent++] as Request;
       const transaction = random.bytes(OWN_TRANSACTION_BYTES);
       this.#pending.set(transaction.toString('hex'), { request, sentAt: now, isSlow: false });
+      this.#awaited.set(nameOf(request), (this.#awaited.get(nameOf(request)) ?? 0) + 1);
       send(transaction, request);
     }
     if (sent > 0) this.#queue.splice(0, sent);
   }
+}
+
+function nameOf({ host, port }: HostPort): string {
+  return `${host} ${port}`;
 }
