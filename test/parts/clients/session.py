@@ -98,7 +98,9 @@ def run(session, handles, command):
 
 def main():
     first = json.loads(sys.stdin.readline())
-    settings = {**QUIET, "listen_interfaces": f"{first['address']}:0", **first.get("settings", {})}
+    address = first["address"]
+    interface = f"[{address}]:0" if ":" in address else f"{address}:0"
+    settings = {**QUIET, "listen_interfaces": interface, **first.get("settings", {})}
     session = lt.session(settings)
     while session.listen_port() == 0:
         alert = session.wait_for_alert(5000)
