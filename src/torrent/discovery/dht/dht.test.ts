@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { DHT_PORT, type DhtHost, DhtSimulation } from '../../../../test/simulation/dht.ts';
 import { seededRandom } from '../../../lib/random.ts';
-import { BUCKET_NODES, LOOKUP_QUERIES } from './limits.ts';
+import { BUCKET_NODES, LOOKUP_QUERIES, NODES_PER_TORRENT } from './limits.ts';
 import { isIdOfAddress } from './node-id.ts';
 
 const MINUTE = 60_000;
@@ -65,6 +65,16 @@ describe('the network', () => {
     expect(simulation.network.sent - started).toBeLessThan(most + 3 * 10 * idle);
   }, 30_000);
 
+  it('of a few nodes stays quiet, though each would like to know more', async () => {
+    await network(3);
+    expect(simulation.hosts.map(({ dht }) => dht.stats().nodes)).toEqual([2, 2, 2]);
+    await simulation.clock.run(60 * MINUTE);
+    const before = simulation.network.sent;
+    await simulation.clock.run(60 * MINUTE);
+    // Less than a packet in ten seconds from each.
+    expect(simulation.network.sent - before).toBeLessThan((3 * 3_600) / 10);
+  });
+
   it('is found again from saved nodes alone, under the same id', async () => {
     await network(20);
     const { address, dht } = at(5);
@@ -125,6 +135,23 @@ describe('the network', () => {
     other.dht.heard(at(2).address, DHT_PORT);
     await simulation.clock.until(() => other.dht.stats().nodes > 1, MINUTE);
   });
+});
+
+it('names of a torrent file are looked up one after the other, and only so many', async () => {
+  simulation = new DhtSimulation(SEED);
+  let [looked, now, most] = [0, 0, 0];
+  const resolver = {
+    resolve: async (host: string) => {
+      looked++;
+      most = Math.max(most, ++now);
+      await Promise.resolve();
+      now--;
+      return [{ address: host, family: 4 as const }];
+    },
+  };
+  const host = await simulation.start({ resolver });
+  await host.dht.addNodes(Array.from({ length: 100 }, (_, at) => ({ host: `20.200.1.${at}`, port: 1 })));
+  expect([looked, most]).toEqual([NODES_PER_TORRENT, 1]);
 });
 
 describe('two families', () => {

@@ -106,9 +106,11 @@ export class Dht {
     if (port > 0) this.#halves.get(familyOf(host))?.upkeep.name({ host, port });
   }
 
-  /** Nodes that a torrent file names (BEP 5); names are looked up. */
+  /** Nodes that a torrent file names (BEP 5), the first few; names are looked up, one after the other. */
   async addNodes(nodes: readonly HostPort[]): Promise<void> {
-    for (const { host, port } of await this.#resolve(nodes)) this.heard(host, port);
+    for (const node of nodes.slice(0, limits.NODES_PER_TORRENT)) {
+      for (const { host, port } of await this.#resolve([node])) this.heard(host, port);
+    }
   }
 
   snapshot(): SavedDht {

@@ -134,6 +134,10 @@ describe('answers', () => {
     expect(reply(encodeReply(T, { id: ID, ...values }, seenAs))).toEqual({
       ...{ id: ID, nodes: [node], nodes6: [], peers, token: Buffer.from('t'), seenAs },
     });
+    const words = decode(encodeError(T, 203, 'x'.repeat(9_999)))
+      .need('e')
+      .list()[1];
+    expect(words?.text()).toHaveLength(limits.ERROR_CHARACTERS);
     expect(decodeKrpc(encodeError(T, 203, 'words'))).toEqual({ type: 'error', transaction: T });
   });
 

@@ -4,8 +4,8 @@ import { decodeAddress, decodeNodes, encodeAddress, type Family, type NodeInfo }
 import * as limits from './limits.ts';
 import { ID_BYTES } from './node-id.ts';
 
-/** BEP 5's error codes. */
-export const KRPC_ERROR = { generic: 201, server: 202, protocol: 203, unknownMethod: 204 } as const;
+/** BEP 5's error codes, those we send. */
+export const KRPC_ERROR = { generic: 201, protocol: 203, unknownMethod: 204 } as const;
 
 /** A packet that cannot be used. With a transaction it was a query, and may be answered with `code` and the message. */
 export class KrpcError extends Error {

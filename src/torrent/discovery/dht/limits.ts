@@ -104,8 +104,12 @@ export const MOST_BOOTSTRAP_SECONDS = 300;
 /** With fewer nodes than this, neighbours are looked for again, as often at first; a small network stays small. */
 export const FEW_NODES = 20;
 export const MOST_NEIGHBOUR_SECONDS = 15 * 60;
+/** Nodes taken from one torrent file: each may be a name to look up, which takes the system a thread for a while. */
+export const NODES_PER_TORRENT = 10;
 /** Nodes named by torrent files and peers that wait to be asked whether they are there. */
 export const NAMED_NODES = 200;
+/** Of these, asked in one second. */
+export const NAMED_PER_SECOND = 10;
 /** Nodes that say how they see us, the newest; as many as VOTES_NEEDED must agree, and be most of them. */
 export const VOTES = 24;
 export const VOTES_NEEDED = 6;

@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../../test/simulation/virtual-clock.ts';
+import { seededRandom } from '../../../lib/random.ts';
 import { encode } from '../../metainfo/index.ts';
 import { encodeAddress, encodeNodes } from './compact.ts';
 import { addressOf, Bench, HASH, idOf, OWN_PORT, type Sent } from './fixture.ts';
 import * as limits from './limits.ts';
 import { isIdOfAddress } from './node-id.ts';
+import { Upkeep } from './upkeep.ts';
 
 let clock: VirtualClock;
 let bench: Bench;
@@ -39,6 +41,22 @@ describe('an answer', () => {
       bench.node.requests.tick();
     }
     expect([bench.node.table.closest(HASH, 8), bench.node.requests.pending]).toEqual([[], 0]);
+  });
+
+  it('that takes long is told once, before it is given up', async () => {
+    const told: string[] = [];
+    bench.node.requests.ask({
+      ...{ host: '20.1.1.1', port: 9, id: null, query: { method: 'ping' } },
+      slow: () => void told.push('slow'),
+      done: (reply) => void told.push(String(reply)),
+    });
+    const seen: string[] = [];
+    for (const milliseconds of [limits.SLOW_MILLISECONDS - 1, 1, 1_000, limits.ANSWER_MILLISECONDS, 10_000]) {
+      await clock.run(milliseconds);
+      bench.node.requests.tick();
+      seen.push(told.join(' '));
+    }
+    expect(seen).toEqual(['', 'slow', 'slow', 'slow null', 'slow null']);
   });
 
   it('without sense, again and again, blocks its address: it is neither asked nor answered', async () => {
@@ -130,6 +148,20 @@ describe('rates', () => {
       most = Math.max(most, bench.node.requests.pending);
     }
     expect(most).toBe(limits.TRANSACTIONS);
+  });
+});
+
+describe('named nodes', () => {
+  it('wait within a bound, and are asked a few a second, each once', () => {
+    const upkeep = new Upkeep({ node: bench.node, random: seededRandom(1), saved: [], bootstrap: async () => [] });
+    for (let number = 0; number < 10_000; number++) upkeep.name({ host: addressOf(number % 5_000), port: 9 });
+    expect(upkeep.named).toBe(limits.NAMED_NODES);
+    upkeep.tick(0);
+    const { queries } = bench.take();
+    expect([queries.length, upkeep.named]).toEqual([
+      ...[limits.NAMED_PER_SECOND, limits.NAMED_NODES - limits.NAMED_PER_SECOND],
+    ]);
+    expect(new Set(queries.map(({ to }) => to)).size).toBe(limits.NAMED_PER_SECOND);
   });
 });
 

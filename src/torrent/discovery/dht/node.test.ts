@@ -117,8 +117,7 @@ describe('whatever comes', () => {
         );
         const { errors, replies } = bench.take();
         expect(errors.length + replies.length).toBe(1);
-        for (const { message } of errors)
-          expect([201, 202, 203, 204]).toContain(message.need('e').list()[0]?.integer());
+        for (const { message } of errors) expect([201, 203, 204]).toContain(message.need('e').list()[0]?.integer());
       }),
       { numRuns: 1_000 },
     );

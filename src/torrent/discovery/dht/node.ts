@@ -110,7 +110,7 @@ export class DhtNode {
     this.requests.ask({ host, port, id, query: { method: 'ping' }, done: () => undefined });
   }
 
-  /** A packet came. Nothing in it can make this throw. */
+  /** A packet came; nothing that is in it makes this throw. */
   received(packet: Buffer, host: string, port: number): void {
     const { addresses, clock } = this.#surroundings;
     const now = clock.monotonic();

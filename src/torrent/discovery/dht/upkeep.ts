@@ -5,9 +5,6 @@ import type { Seed } from './lookup.ts';
 import type { DhtNode } from './node.ts';
 import { idInBucket } from './node-id.ts';
 
-/** Nodes named by torrents and peers that are asked in one second. */
-const NAMED_PER_SECOND = 10;
-
 export interface UpkeepOptions {
   readonly node: DhtNode;
   readonly random: Random;
@@ -52,7 +49,7 @@ export class Upkeep {
   /** Once a second. Monotonic milliseconds. */
   tick(now: number): void {
     const { node, random } = this.#options;
-    for (const [key, address] of [...this.#named].slice(0, NAMED_PER_SECOND)) {
+    for (const [key, address] of [...this.#named].slice(0, limits.NAMED_PER_SECOND)) {
       this.#named.delete(key);
       node.ping(address);
     }
