@@ -15,19 +15,18 @@ import { WorkerPool } from './lib/pool.ts';
 import { type Random, systemRandom } from './lib/random.ts';
 import { LibraryManager } from './library/index.ts';
 import { createLog } from './observe/index.ts';
-import { SessionJournal, TorrentSeeder } from './seed/index.ts';
+import { DhtMemory, SessionJournal, TorrentSeeder } from './seed/index.ts';
 import {
-  AnnounceScheduler,
   createEngine,
   createResolver,
+  createTrackers,
+  Dht,
   type Engine,
-  HttpTracker,
   makePeerId,
   Sessions,
+  systemDatagrams,
   systemNetwork,
   type TorrentSession,
-  type TrackerClient,
-  UdpTracker,
   workerHasher,
 } from './torrent/index.ts';
 import { openVault, type Vault } from './vault/index.ts';
@@ -109,7 +108,8 @@ async function startRooms(
 ): Promise<Server> {
   const { config, clock, log, closers } = base;
   const journal = new SessionJournal({ database, clock, log });
-  const { engine, sessions, peerPort } = await openEngine(base, vault, journal);
+  const dht = await openDht(base, database);
+  const { engine, sessions, peerPort } = await openEngine(base, vault, dht, journal);
   const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log });
   closers.push(() => seeder.stop());
   const parser = workerTagParser(clock);
@@ -125,6 +125,7 @@ async function startRooms(
     settings: { stallMilliseconds: config.import_stall_seconds * 1_000 },
     resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
     savedAnnounces: (torrentId) => journal.load(torrentId),
+    onNodes: (nodes) => void dht?.addNodes(nodes),
     onDone: (torrentId, session) => {
       seeder
         .adopt(torrentId, session)
@@ -205,51 +206,51 @@ async function openContent(
   return { vault, store };
 }
 
-async function openEngine(base: Base, vault: Vault, journal: SessionJournal) {
+/** Not started yet: it shares the port number of the peers' listener. Null where the settings have it off. */
+async function openDht(base: Base, database: Database): Promise<Dht | null> {
+  const { config, clock, random, log, closers } = base;
+  const { allow_private_addresses: allowPrivateAddresses } = config;
+  if (!config.dht) return null;
+  const memory = new DhtMemory({ database, clock, log });
+  const dht = new Dht({
+    ...{ network: systemDatagrams, clock, random, log, allowPrivateAddresses },
+    limitLoopback: config.limit_loopback,
+    resolver: createResolver(allowPrivateAddresses),
+    bootstrap: config.dht_bootstrap,
+    saved: await memory.load(),
+  });
+  memory.follow(() => dht.snapshot());
+  closers.push(() => dht.close());
+  closers.push(() => memory.stop());
+  return dht;
+}
+
+async function openEngine(base: Base, vault: Vault, dht: Dht | null, journal: SessionJournal) {
   const { config, version, clock, random, log, closers } = base;
+  const common = { clock, random, log, version };
   const hasher = workerHasher(Math.max(1, availableParallelism() - 1));
   closers.push(() => hasher.close());
   const engine: Engine = createEngine({
-    store: vault.pieces,
-    hasher,
-    network: systemNetwork,
-    clock,
-    random,
-    log,
-    version,
+    ...{ store: vault.pieces, hasher, network: systemNetwork, ...common },
     encryption: config.encryption,
     limits: {
       allowPrivateAddresses: config.allow_private_addresses,
       limitLoopback: config.limit_loopback,
       leasedBytes: Math.max(16 * MIB, Math.floor(config.ram_cache_bytes / 2)),
     },
+    ...(dht !== null && { dht }),
   });
   closers.push(() => engine.close());
   const { port } = await engine.listen({ addresses: config.peer_address, port: config.peer_port });
-  const resolver = createResolver(config.allow_private_addresses);
-  const http = new HttpTracker({ resolver, userAgent: `bae/${version}` });
-  const udp = new UdpTracker({ resolver, clock, random });
-  const scheduler = new AnnounceScheduler({
-    clients: new Map<string, TrackerClient>([
-      ['http:', http],
-      ['https:', http],
-      ['udp:', udp],
-    ]),
-    clock,
-    random,
-    log,
-    port: () => port,
-    allowPrivateAddresses: config.allow_private_addresses,
-  });
-  closers.push(() => {
-    scheduler.close();
-    http.close();
-    udp.close();
-  });
-  const newPeerId = () => makePeerId(random, version);
+  await dht?.start({ addresses: config.peer_address, port });
+  const { allow_private_addresses: allowPrivateAddresses } = config;
+  const trackers = createTrackers({ ...common, port: () => port, allowPrivateAddresses });
+  closers.push(() => trackers.close());
   const changed = (session: TorrentSession) => journal.changed(session);
   const save = () => journal.flush();
-  return { engine, peerPort: port, sessions: new Sessions({ engine, scheduler, random, newPeerId, changed, save }) };
+  const newPeerId = () => makePeerId(random, version);
+  const discovery = { scheduler: trackers.scheduler, ...(dht !== null && { dht }) };
+  return { engine, peerPort: port, sessions: new Sessions({ engine, ...discovery, random, newPeerId, changed, save }) };
 }
 
 async function openHttp(base: Base, application: ReturnType<typeof createApplication>) {

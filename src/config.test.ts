@@ -88,6 +88,19 @@ describe('configuration', () => {
     expect(() => load()).toThrow('is not TOML');
   });
 
+  test('DHT nodes are a list of addresses; there are some by default, and may be none', () => {
+    const { dht, dht_bootstrap } = load();
+    expect([dht, dht_bootstrap.map(({ port }) => port)]).toEqual([true, [6881, 25_401, 6881]]);
+    const two = load({ BAE_DHT: 'false', BAE_DHT_BOOTSTRAP: 'node.example:1, [2600::1]:2' });
+    const nodes = [
+      { host: 'node.example', port: 1 },
+      { host: '2600::1', port: 2 },
+    ];
+    expect([two.dht, two.dht_bootstrap]).toEqual([false, nodes]);
+    expect(load({ BAE_DHT_BOOTSTRAP: '' }).dht_bootstrap).toEqual([]);
+    expect(() => load({ BAE_DHT_BOOTSTRAP: 'node.example' })).toThrow('is not an address');
+  });
+
   test('IPv6 listen addresses are written in brackets', () => {
     expect(load({ BAE_LISTEN: '[::1]:80' }).listen).toEqual({ host: '::1', port: 80 });
     expect(() => load({ BAE_LISTEN: '127.0.0.1:65536' })).toThrow('is not an address');

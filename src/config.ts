@@ -60,6 +60,12 @@ const address = text.transform((value, context) => {
   return z.NEVER;
 });
 
+const addresses = z
+  .string({ error: 'must be text' })
+  .transform((list) => list.split(',').map((one) => one.trim()))
+  .transform((list) => list.filter((one) => one !== ''))
+  .pipe(z.array(address));
+
 const YEAR_SECONDS = 31_536_000;
 
 /** Every setting, its form and its default; the flags, the environment and bae.toml all go through this one schema. */
@@ -69,6 +75,8 @@ const schema = z.strictObject({
   peer_address: text.prefault('0.0.0.0,::').transform((list) => list.split(',').map((host) => host.trim())),
   peer_port: whole(0, 65_535).prefault(51_533),
   encryption: z.enum(['prefer', 'require', 'off'], { error: 'must be prefer, require or off' }).prefault('prefer'),
+  dht: flag.prefault(true),
+  dht_bootstrap: addresses.prefault('router.bittorrent.com:6881,dht.libtorrent.org:25401,dht.transmissionbt.com:6881'),
   store: text.optional(),
   database: text.optional(),
   cache_bytes: byteSize.prefault(10 * GIB),

@@ -57,6 +57,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
 
   // torrent, torrent/swarm
   'src/torrent/net.ts': ['net'],
+  'src/torrent/datagrams.ts': ['net'],
 
   // torrent/discovery
   'src/torrent/discovery/http-tracker.ts': ['net'],

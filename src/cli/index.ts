@@ -19,6 +19,8 @@ const SERVE_FLAGS: readonly (readonly [ConfigKey, string, string])[] = [
   ['peer_address', 'LIST', 'addresses for peers, comma-separated (default 0.0.0.0,::)'],
   ['peer_port', 'PORT', 'port for peers (default 51533)'],
   ['encryption', 'POLICY', 'of peer connections: prefer, require or off (default prefer)'],
+  ['dht', 'true|false', 'looks public torrents up in the DHT (default true)'],
+  ['dht_bootstrap', 'LIST', 'HOST:PORT of DHT nodes to begin with, comma-separated'],
   ['store', 'STORE', 'file:<dir> or s3://bucket/prefix?endpoint=…&region=…'],
   ['database', 'DATABASE', 'sqlite:<file>'],
   ['cache_bytes', 'SIZE', 'disk cache (default 10GiB)'],

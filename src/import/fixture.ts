@@ -13,7 +13,14 @@ import { BaeError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import { LibraryManager } from '../library/index.ts';
-import { AnnounceScheduler, makePeerId, Sessions, type TorrentSession, type TrackerClient } from '../torrent/index.ts';
+import {
+  AnnounceScheduler,
+  type HostPort,
+  makePeerId,
+  Sessions,
+  type TorrentSession,
+  type TrackerClient,
+} from '../torrent/index.ts';
 import type { Vault } from '../vault/index.ts';
 import { ImportManager } from './manager.ts';
 import type { ImportSnapshot } from './ports.ts';
@@ -26,6 +33,8 @@ export class Run {
   readonly announced: string[] = [];
   readonly handedOver: { torrentId: number; session: TorrentSession }[] = [];
   readonly logged: string[] = [];
+  /** DHT nodes that torrent files named. */
+  readonly nodes: HostPort[] = [];
   readonly database: Database;
   readonly vault: Vault;
   readonly engine: ScriptedEngine;
@@ -81,6 +90,7 @@ export class Run {
         if (found === null) throw new BaeError('unavailable', `no address for ${host}`);
         return found;
       },
+      onNodes: (nodes) => void this.nodes.push(...nodes),
       savedAnnounces: async () => null,
       onDone: (torrentId, session) => void this.handedOver.push({ torrentId, session }),
     });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Album, album, PIECE_BYTES } from '../../test/parts/album.ts';
+import { bencode } from '../../test/parts/torrent.ts';
 import { CLUE_PATIENCE_MILLISECONDS } from './attempt.ts';
 import { type Run, Workshop } from './fixture.ts';
 import { IMPORTS_AT_ONCE, PEERS_KEPT } from './manager.ts';
@@ -50,6 +51,20 @@ describe('an import', () => {
     await expect(run.addMagnet(one)).rejects.toMatchObject({ kind: 'refused' });
     await expect(run.imports.cancel(added.id)).rejects.toMatchObject({ kind: 'refused' });
     expect(await run.imports.retry(added.id)).toMatchObject({ state: 'done' });
+  });
+
+  test('of a torrent file hands on the DHT nodes it names, but for a private torrent (BEP 5, 27)', async () => {
+    const run = await workshop.start();
+    const nodes = [{ host: 'node.example', port: 6881 }];
+    for (const isPrivate of [true, false]) {
+      const info = { length: 1, name: `named ${isPrivate}`, 'piece length': 16_384, pieces: Buffer.alloc(20) };
+      const torrent = bencode({
+        info: { ...info, ...(isPrivate && { private: 1 }) },
+        nodes: nodes.map(({ host, port }) => [host, port]),
+      });
+      await run.imports.add({ source: { torrent }, peers: [], asIs: false });
+      expect(run.nodes).toEqual(isPrivate ? [] : nodes);
+    }
   });
 
   test('of a magnet link takes the metadata from a peer, also from one that the link names', async () => {

@@ -1,6 +1,6 @@
 import { BaeError } from '../lib/errors.ts';
 import { Turns } from '../lib/turns.ts';
-import { formatHostPort, parseMagnet, parseTorrentFile } from '../torrent/index.ts';
+import { formatHostPort, type HostPort, parseMagnet, parseTorrentFile } from '../torrent/index.ts';
 import { Identification } from './identification.ts';
 import { Job } from './job.ts';
 import type { ImportOptions, ImportRequest, ImportSnapshot } from './ports.ts';
@@ -51,7 +51,8 @@ export class ImportManager {
    * @throws BaeError bad-input for what is no torrent or magnet; refused when it is in the library; unavailable at the stop
    */
   async add(request: ImportRequest): Promise<ImportSnapshot> {
-    const wanted = readRequest(request);
+    const { nodes, ...wanted } = readRequest(request);
+    if (nodes.length > 0) this.#options.onNodes(nodes);
     return this.#turns.take(wanted.infoHash.toString('hex'), () => this.#add(wanted));
   }
 
@@ -208,14 +209,16 @@ export class ImportManager {
   }
 }
 
-function readRequest({ source, peers, asIs }: ImportRequest): NewRow {
+function readRequest({ source, peers, asIs }: ImportRequest): NewRow & { nodes: readonly HostPort[] } {
   const byHand = peers.slice(-PEERS_KEPT);
   if ('magnet' in source) {
     const { infoHash, name, trackers, peers: named } = parseMagnet(source.magnet);
     const all = [...named.slice(0, PEERS_KEPT - byHand.length), ...byHand].map(formatHostPort);
-    return { infoHash, name, trackers, info: null, magnet: source.magnet, peers: all, asIs };
+    return { infoHash, name, trackers, info: null, magnet: source.magnet, peers: all, asIs, nodes: [] };
   }
-  const { info, trackers } = parseTorrentFile(Buffer.from(source.torrent));
+  const { info, trackers, nodes: named } = parseTorrentFile(Buffer.from(source.torrent));
   const { infoHash, name } = info;
-  return { infoHash, name, trackers, info, magnet: null, peers: byHand.map(formatHostPort), asIs };
+  // BEP 27: a private torrent has nothing to do with the DHT.
+  const nodes = info.isPrivate ? [] : named;
+  return { infoHash, name, trackers, info, magnet: null, peers: byHand.map(formatHostPort), asIs, nodes };
 }

@@ -24,6 +24,8 @@ export interface ImportOptions {
   readonly resolveHost: (host: string) => Promise<readonly string[]>;
   /** What trackers know of a torrent from an earlier run; null if nothing. */
   readonly savedAnnounces: (torrentId: number) => Promise<SavedAnnounces | null>;
+  /** A torrent file of a public torrent names DHT nodes (BEP 5). */
+  readonly onNodes: (nodes: readonly HostPort[]) => void;
   /** A finished import hands its session over, connections and all. */
   readonly onDone: (torrentId: number, session: TorrentSession) => void;
 }

@@ -1,11 +1,13 @@
+export { systemDatagrams } from './datagrams.ts';
 export {
   type AnnounceHandle,
   AnnounceScheduler,
   createResolver,
-  HttpTracker,
+  Dht,
+  type DhtStats,
+  type SavedDht,
   type TrackerClient,
   type TrackerStatus,
-  UdpTracker,
 } from './discovery/index.ts';
 export { inlineHasher, workerHasher } from './hash.ts';
 export {
@@ -33,4 +35,5 @@ export type {
   TorrentStats,
 } from './swarm/index.ts';
 export { createEngine } from './swarm/index.ts';
+export { createTrackers } from './trackers.ts';
 export { makePeerId } from './wire/index.ts';

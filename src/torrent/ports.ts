@@ -137,3 +137,25 @@ export interface Network {
     accept: (connection: Connection) => void,
   ): Promise<{ port: number; close(): Promise<void> }>;
 }
+
+/** A bound UDP socket. Hosts are IP addresses without brackets. */
+export interface DatagramSocket {
+  readonly port: number;
+  /** Sends one packet as it is now; it may be lost without a word. */
+  send(packet: Buffer, host: string, port: number): void;
+  /** No packet arrives afterwards. */
+  close(): void;
+}
+
+export interface DatagramHandlers {
+  /** The packet is the receiver's own. */
+  received(packet: Buffer, host: string, port: number): void;
+  /** The socket is of no use any more. */
+  failed(error: Error): void;
+}
+
+/** UDP as an argument. */
+export interface DatagramNetwork {
+  /** Binds one address; port 0 takes a free one. Rejects with `refused` where that cannot be. */
+  bind(host: string, port: number, handlers: DatagramHandlers): Promise<DatagramSocket>;
+}

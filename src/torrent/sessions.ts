@@ -1,5 +1,5 @@
 import type { Random } from '../lib/random.ts';
-import type { AnnounceHandle, AnnounceScheduler, TrackerStatus } from './discovery/index.ts';
+import type { AnnounceHandle, AnnounceScheduler, Dht, DhtHandle, TrackerStatus } from './discovery/index.ts';
 import type { Info } from './metainfo/index.ts';
 import type { Engine, Torrent, TorrentListener, TorrentSpec } from './swarm/index.ts';
 
@@ -28,6 +28,8 @@ export interface BeginSpec extends Omit<TorrentSpec, 'peerId'> {
 export interface SessionsOptions {
   readonly engine: Engine;
   readonly scheduler: AnnounceScheduler;
+  /** Absent where there is no DHT. */
+  readonly dht?: Pick<Dht, 'add'>;
   readonly random: Random;
   /** Peer id for a new announce session. */
   readonly newPeerId: () => Buffer;
@@ -40,6 +42,8 @@ export interface SessionsOptions {
 /** Peers that would be welcome, told to trackers as numwant. */
 const WANTED_DOWNLOADING = 100;
 const WANTED_SEEDING = 30;
+/** Who has fewer and lacks bytes is looked up in the DHT again soon. */
+const FEW_PEERS = 5;
 
 /** All torrents that peers and trackers know of now: the engine's side and the trackers' side of each, as one. */
 export class Sessions {
@@ -80,6 +84,7 @@ export class TorrentSession {
   /** Lifetime counters at the session's `started`. */
   #base: { uploadedBytes: number; downloadedBytes: number };
   #announces: AnnounceHandle | null = null;
+  #lookups: DhtHandle | null = null;
   /** Begun as a whole torrent: nothing is left to fetch, also before the store has said so. */
   readonly #whole: boolean;
 
@@ -99,7 +104,9 @@ export class TorrentSession {
     };
     const peerId = announces?.peerId ?? options.newPeerId();
     this.torrent = options.engine.add({ ...rest, peerId, listener: this.#relay() });
-    if (spec.seeding !== false) this.#announce();
+    if (spec.seeding === false) return;
+    this.#announce();
+    if (!this.torrent.isPrivate) this.#lookUp();
   }
 
   /** The trackers with what they said; hosts only. */
@@ -120,6 +127,7 @@ export class TorrentSession {
   }
 
   provide(info: Info, id: number): void {
+    if (info.isPrivate) this.#stopLookups();
     this.torrent.provide(info, id);
   }
 
@@ -130,6 +138,7 @@ export class TorrentSession {
   async end(tell: boolean): Promise<void> {
     const announces = this.#announces;
     this.#announces = null;
+    this.#stopLookups();
     this.torrent.setSeeding(false);
     try {
       await Promise.all([announces?.stop(tell), this.#options.engine.remove(this.torrent)]);
@@ -177,6 +186,21 @@ export class TorrentSession {
     });
     // Told at last what a crash kept from being told: the download had ended and the tracker counts us as a leecher.
     if (!this.#completedSent && this.#startedWith !== null && this.#left === 0) this.#announces.completed();
+  }
+
+  /** In the DHT, for as long as the torrent is not known to be private (BEP 27). */
+  #lookUp(): void {
+    this.#lookups =
+      this.#options.dht?.add({
+        infoHash: this.torrent.infoHash,
+        found: (peers) => this.torrent.addPeers(peers, 'dht'),
+        isHungry: () => this.#left > 0 && this.torrent.stats().peers < FEW_PEERS,
+      }) ?? null;
+  }
+
+  #stopLookups(): void {
+    this.#lookups?.stop();
+    this.#lookups = null;
   }
 
   /** The engine's words go to whoever owns the session now. */

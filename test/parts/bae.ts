@@ -207,6 +207,7 @@ export async function startBae(options: BaeOptions): Promise<Bae> {
     BAE_PEER_ADDRESS: peerAddress,
     BAE_PEER_PORT: String(peerPort),
     BAE_ALLOW_PRIVATE_ADDRESSES: 'true',
+    BAE_DHT: 'false',
     ...options.env,
   };
   const use: Use = { peakRss: 0, peakContent: 0, peakDisk: 0 };

@@ -6,6 +6,7 @@ import { encode, type Info, parseInfo } from '../../src/torrent/metainfo/index.t
 import type { PieceHasher } from '../../src/torrent/ports.ts';
 import {
   createEngine,
+  type DhtPort,
   type Encryption,
   type Engine,
   type EngineLimits,
@@ -61,6 +62,7 @@ export interface NodeOptions extends HostOptions, MemoryOptions {
   readonly address?: string;
   readonly limits?: Partial<EngineLimits>;
   readonly encryption?: Encryption;
+  readonly dht?: DhtPort;
   readonly spec?: Partial<TorrentSpec>;
 }
 
@@ -95,6 +97,7 @@ export class Simulation {
       random: seededRandom(this.#seed * 1000 + number),
       limits: options.limits ?? {},
       ...(options.encryption !== undefined && { encryption: options.encryption }),
+      ...(options.dht !== undefined && { dht: options.dht }),
     });
     const { port } = await engine.listen({ addresses: ['0.0.0.0'], port: 6881 });
     const told: string[] = [];

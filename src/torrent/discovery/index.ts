@@ -1,7 +1,8 @@
+export { Dht, type DhtHandle, type DhtOptions, type DhtStats, type DhtTorrent, type SavedDht } from './dht/index.ts';
 export { HttpTracker } from './http-tracker.ts';
 export type { PeerAddress, TrackerClient } from './ports.ts';
 export { TrackerError } from './ports.ts';
 export { createResolver } from './resolver.ts';
-export { type AnnounceHandle, AnnounceScheduler } from './scheduler.ts';
+export { type AnnounceHandle, AnnounceScheduler, type SchedulerOptions } from './scheduler.ts';
 export type { AnnounceSession, SessionSpec, TrackerStatus } from './session.ts';
 export { UdpTracker } from './udp-tracker.ts';

@@ -3,7 +3,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Network, PieceHasher, PieceStore } from '../ports.ts';
 import type { Slabs } from './batch.ts';
-import type { EngineLimits } from './types.ts';
+import type { DhtPort, EngineLimits } from './types.ts';
 
 /** A count of bytes that several owners share. */
 export interface Account {
@@ -28,4 +28,6 @@ export interface SwarmContext {
   /** Established connections. */
   readonly connections: { count: number };
   readonly listenPort: () => number | null;
+  /** Null where there is no DHT. */
+  readonly dht: DhtPort | null;
 }

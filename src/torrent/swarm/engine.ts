@@ -39,10 +39,12 @@ class SwarmEngine implements Engine {
       pieceMemory: { bytes: 0 },
       connections: { count: 0 },
       listenPort: () => this.#port,
+      dht: options.dht ?? null,
     };
     this.#reception = new Reception(clock, {
       encryption: options.encryption ?? 'prefer',
       random,
+      dht: this.#context.dht,
       slabs: this.#context.slabs,
       agreements: new AgreementQueue(clock),
       find: (infoHash) => this.#find(infoHash),

@@ -15,12 +15,13 @@ import {
 import type { AgreementQueue, Applicant } from './agreement-queue.ts';
 import type { Slabs } from './batch.ts';
 import { EncryptedConnection } from './encrypted-connection.ts';
-import type { Encryption } from './types.ts';
+import type { DhtPort, Encryption } from './types.ts';
 
 /** What a greeting needs of the torrent it is for. */
 export interface Host {
   readonly infoHash: Buffer;
   readonly peerId: Buffer;
+  readonly isPrivate: boolean;
 }
 
 /** What all greetings of an engine share. */
@@ -29,6 +30,8 @@ export interface GreetingRules<Torrent extends Host> {
   readonly random: Random;
   readonly slabs: Slabs;
   readonly agreements: AgreementQueue;
+  /** Peers of public torrents are told that we are in it (BEP 5), while it has a port. */
+  readonly dht: DhtPort | null;
   /** By info-hash; null: unknown, or it takes nobody now. */
   find(infoHash: Buffer): Torrent | null;
   /** By the hash that an encrypted handshake names it with. */
@@ -186,14 +189,18 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
 
   #sayHandshake(torrent: Torrent): void {
     this.#said = true;
-    const bytes = handshakeOf(torrent);
+    const bytes = handshakeOf(torrent, this.#rules.dht);
     this.connection.write([this.#mse?.streams?.encrypt.apply(bytes) ?? bytes]);
   }
 
   #initiate(torrent: Torrent): void {
     this.#said = true;
     const { infoHash } = torrent;
-    this.#mse = MseHandshake.initiate({ ...this.#mseOptions(), infoHash, initialPayload: handshakeOf(torrent) });
+    this.#mse = MseHandshake.initiate({
+      ...this.#mseOptions(),
+      infoHash,
+      initialPayload: handshakeOf(torrent, this.#rules.dht),
+    });
   }
 
   #respond(): MseHandshake {
@@ -213,6 +220,7 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
   }
 }
 
-function handshakeOf({ infoHash, peerId }: Host): Buffer {
-  return encodeHandshake({ infoHash, peerId, features: { extended: true, fast: true, dht: false } });
+function handshakeOf({ infoHash, peerId, isPrivate }: Host, dht: DhtPort | null): Buffer {
+  const usesDht = !isPrivate && dht !== null && dht.port !== null;
+  return encodeHandshake({ infoHash, peerId, features: { extended: true, fast: true, dht: usesDht } });
 }

@@ -1,7 +1,7 @@
 import type { Connection, ConnectionHandlers } from '../ports.ts';
 import * as wire from '../wire/index.ts';
 import { extensionsMessage, receiveExtended } from './extensions.ts';
-import { piecesMessage } from './hello.ts';
+import { firstMessages } from './hello.ts';
 import { IDLE_MILLISECONDS, KEEP_ALIVE_MILLISECONDS, SEND_BUFFER_BYTES } from './limits.ts';
 import type { KnownPeer } from './peer-book.ts';
 import { PeerPieces } from './peer-pieces.ts';
@@ -40,7 +40,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   usefulAt: number;
   isClosed = false;
   readonly #owner: SessionOwner;
-  readonly #extended: boolean;
+  readonly #features: wire.Features;
   readonly #decoder: wire.MessageDecoder;
   #out: Buffer[] = [];
   #outBytes = 0;
@@ -58,7 +58,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     this.dialled = options.dialled;
     this.peerId = Buffer.from(peerId);
     this.fast = features.fast;
-    this.#extended = features.extended;
+    this.#features = features;
     this.startedAt = now;
     this.usefulAt = now;
     this.#receivedAt = now;
@@ -66,7 +66,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     const pieceCount = owner.source?.info.pieceCount ?? null;
     this.pieces = new PeerPieces(pieceCount);
     this.requests = new PeerRequests(now);
-    this.#decoder = new wire.MessageDecoder({ pieceCount, fast: this.fast, extended: this.#extended });
+    this.#decoder = new wire.MessageDecoder({ pieceCount, ...features });
   }
 
   /** Takes the connection over; `rest` are the bytes that came after the handshake. */
@@ -140,7 +140,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
 
   /** Tells our extensions again, when what they say has changed (BEP 10, 21). */
   sayExtensions(): void {
-    if (this.#extended) this.send(extensionsMessage(this.#owner, this.connection.remoteAddress));
+    if (this.#features.extended) this.send(extensionsMessage(this.#owner, this.connection.remoteAddress));
   }
 
   /** Once a second. */
@@ -232,7 +232,9 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     this.uploader?.cancel(index, begin, length);
   }
 
-  onPort(): void {} // The DHT's business (BEP 5), which is off.
+  onPort(port: number): void {
+    if (!this.#owner.isPrivate) this.#owner.context.dht?.heard(this.connection.remoteAddress, port);
+  }
 
   onSuggest(): void {} // A hint (BEP 6) that rarest first does not take.
 
@@ -286,8 +288,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   #sayHello(): void {
     const { source } = this.#owner;
     if (source !== null) this.uploader = new Uploader(this, source, this.#owner.context);
-    const pieces = piecesMessage(this.#owner, this.fast);
-    if (pieces !== null) this.send(pieces);
-    this.sayExtensions();
+    const { remoteAddress } = this.connection;
+    for (const message of firstMessages(this.#owner, this.#features, remoteAddress)) this.send(message);
   }
 }

@@ -24,6 +24,16 @@ export interface EngineOptions {
   readonly limits?: Partial<EngineLimits>;
   /** Default: prefer. */
   readonly encryption?: Encryption;
+  /** Absent where there is no DHT. */
+  readonly dht?: DhtPort;
+}
+
+/** What peers and our DHT node tell each other (BEP 5). */
+export interface DhtPort {
+  /** Our node's UDP port; null while there is none. */
+  readonly port: number | null;
+  /** A peer of a public torrent says that it runs a node. */
+  heard(host: string, port: number): void;
 }
 
 /** The limits that a person may set; the fixed ones are in limits.ts. */

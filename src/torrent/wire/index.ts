@@ -38,7 +38,7 @@ export { MseHandshake, type Rc4Streams } from './mse/handshake.ts';
 export { ObfuscatedHashes } from './mse/obfuscated-hashes.ts';
 export { Rc4 } from './mse/rc4.ts';
 export { clientName, makePeerId, PEER_ID_BYTES } from './peer-id.ts';
-export { peerPriority } from './peer-priority.ts';
+export { crc32c, peerPriority } from './peer-priority.ts';
 export {
   BLOCK_BYTES,
   MAX_EXTENDED_BYTES,

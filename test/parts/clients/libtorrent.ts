@@ -24,6 +24,19 @@ type Settings = Record<string, string | number | boolean>;
 /** Encrypted connections alone, and RC4 in them: enc_policy forced, enc_level rc4. */
 const ENCRYPTED: Settings = { in_enc_policy: 0, out_enc_policy: 0, allowed_enc_level: 2 };
 
+/** A DHT in which all nodes may be on one address and announce often. */
+export const dhtSettings: Settings = {
+  enable_dht: true,
+  dht_bootstrap_nodes: '',
+  dht_restrict_routing_ips: false,
+  dht_restrict_search_ips: false,
+  dht_ignore_dark_internet: false,
+  dht_enforce_node_id: false,
+  dht_prefer_verified_node_ids: false,
+  dht_announce_interval: 5,
+  dht_upload_rate_limit: 1_000_000,
+};
+
 /** Numbers of one torrent in a session; bytes are payload. */
 export interface LibtorrentStatus {
   progress: number;
@@ -49,6 +62,8 @@ export interface LibtorrentSession {
     folder: string;
     seed?: boolean;
     sequential?: boolean;
+    /** Looks for its peers in the DHT too; the session must have it on (`dhtSettings`). */
+    dht?: boolean;
     peers?: readonly (readonly [string, number])[];
   }): Promise<string>;
   connect(infoHash: string, peer: string): Promise<void>;
@@ -56,6 +71,8 @@ export interface LibtorrentSession {
   /** Bytes a second; 0 is unlimited. */
   limit(infoHash: string, uploadBytesPerSecond: number, downloadBytesPerSecond: number): Promise<void>;
   remove(infoHash: string): Promise<void>;
+  /** Names DHT nodes to it; returns how many it has in its table. */
+  dht(...nodes: (readonly [string, number])[]): Promise<number>;
   stop(how?: 'kill'): Promise<void>;
 }
 
@@ -108,6 +125,7 @@ export async function startLibtorrent(
     async remove(infoHash) {
       await ask({ command: 'remove', infoHash });
     },
+    dht: async (...nodes) => Number((await ask({ command: 'dht', nodes })).nodes),
     async stop(how) {
       // At the end of its input the session says goodbye to its trackers.
       if (how === 'kill') await part.stop('SIGKILL');

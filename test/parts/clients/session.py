@@ -1,7 +1,7 @@
 """One libtorrent session driven by JSON lines: commands on stdin, one answer line each on stdout.
 
 First line in: {"address": "127.0.0.1", "settings": {...}}; answer: {"port": 12345}.
-Commands: add, connect, status, limit, remove, quit. An answer is a JSON object; {"error": "..."} when a command failed.
+Commands: add, connect, status, limit, remove, dht, quit. An answer is a JSON object; {"error": "..."} when a command failed.
 The session ends when stdin does.
 """
 
@@ -38,7 +38,9 @@ def add(session, command):
         parameters.ti = lt.torrent_info(command["torrent"], limits)
     parameters.save_path = command["folder"]
     flags = parameters.flags & ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
-    flags |= lt.torrent_flags.disable_dht | lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
+    flags |= lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
+    if not command.get("dht"):
+        flags |= lt.torrent_flags.disable_dht
     if command.get("seed"):
         flags |= lt.torrent_flags.seed_mode
     if command.get("sequential"):
@@ -71,6 +73,10 @@ def run(session, handles, command):
         info_hash = str(handle.info_hash())
         handles[info_hash] = handle
         return {"infoHash": info_hash}
+    if name == "dht":
+        for host, port in command.get("nodes", []):
+            session.add_dht_node((host, port))
+        return {"nodes": session.status().dht_nodes}
     handle = handles[command["infoHash"]]
     if name == "connect":
         handle.connect_peer((command["host"], command["port"]))
@@ -92,8 +98,9 @@ def run(session, handles, command):
 
 def main():
     first = json.loads(sys.stdin.readline())
-    host = f"[{first['address']}]" if ":" in first["address"] else first["address"]
-    settings = {**QUIET, "listen_interfaces": f"{host}:0", **first.get("settings", {})}
+    address = first["address"]
+    interface = f"[{address}]:0" if ":" in address else f"{address}:0"
+    settings = {**QUIET, "listen_interfaces": interface, **first.get("settings", {})}
     session = lt.session(settings)
     while session.listen_port() == 0:
         alert = session.wait_for_alert(5000)

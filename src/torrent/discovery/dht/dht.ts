@@ -1,0 +1,246 @@
+import type { Clock, Timer } from '../../../lib/clock.ts';
+import { errorMessage } from '../../../lib/errors.ts';
+import type { Log } from '../../../lib/log.ts';
+import type { Random } from '../../../lib/random.ts';
+import type { HostPort } from '../../metainfo/index.ts';
+import type { DatagramNetwork } from '../../ports.ts';
+import { addressBytes, addressText } from '../../wire/index.ts';
+import type { Resolver } from '../ports.ts';
+import { Addresses, type AddressRules } from './addresses.ts';
+import { type Family, familyOf } from './compact.ts';
+import * as limits from './limits.ts';
+import type { LookupResult } from './lookup.ts';
+import { DhtNode, type Surroundings } from './node.ts';
+import { PeerStore } from './peer-store.ts';
+import { type DhtHandle, type DhtTorrent, Rotation } from './rotation.ts';
+import { readSaved, type SavedDht, saveNode } from './saved.ts';
+import { Tokens } from './tokens.ts';
+import { Upkeep } from './upkeep.ts';
+
+export interface DhtOptions extends AddressRules {
+  readonly network: DatagramNetwork;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Names of nodes to addresses. */
+  readonly resolver: Pick<Resolver, 'resolve'>;
+  /** Nodes to begin with when no other is known; names or addresses. */
+  readonly bootstrap: readonly HostPort[];
+  readonly saved: SavedDht | null;
+}
+
+export interface DhtStats {
+  /** Nodes in the routing tables. */
+  readonly nodes: number;
+  readonly lookups: number;
+  /** Torrents whose lookup is due. */
+  readonly waiting: number;
+}
+
+interface Half {
+  readonly node: DhtNode;
+  readonly upkeep: Upkeep;
+}
+
+const SECOND_MILLISECONDS = 1_000;
+
+/**
+ * Our part in the DHT (BEP 5, 32, 42, 43): a node a family, and the torrents that are looked up in both. Public torrents
+ * only: whoever calls `add` has seen to that (BEP 27).
+ */
+export class Dht {
+  readonly #options: DhtOptions;
+  readonly #halves = new Map<Family, Half>();
+  readonly #surroundings: Surroundings;
+  readonly #rotation: Rotation;
+  readonly #timer: Timer;
+  #port: number | null = null;
+  #announcedPort: () => number = () => 0;
+  #secondAt = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  constructor(options: DhtOptions) {
+    const { clock, random } = options;
+    const addresses = new Addresses(options);
+    this.#options = options;
+    this.#surroundings = {
+      ...{ clock, random, addresses },
+      store: new PeerStore(clock, random, addresses),
+      tokens: new Tokens(clock, random),
+      node: (family) => this.#halves.get(family)?.node ?? null,
+    };
+    this.#rotation = new Rotation({
+      random,
+      nowSeconds: clock.monotonic() / 1_000,
+      isReady: () => [...this.#halves.values()].some(({ upkeep }) => upkeep.isReady),
+      look: (infoHash, found, done) => this.#look(infoHash, found, done),
+    });
+    this.#timer = clock.every(limits.TICK_MILLISECONDS, () => this.#tick());
+  }
+
+  /** Our UDP port; null while there is none. */
+  get port(): number | null {
+    return this.#port;
+  }
+
+  /**
+   * Binds the first address of each family that can be bound, and begins. One that cannot is told in the log: torrents then
+   * do without. `port` is that of UDP (0: a free one); `announcedPort` is where peers reach us.
+   */
+  async start(where: { addresses: readonly string[]; port: number; announcedPort?: () => number }): Promise<void> {
+    this.#announcedPort = where.announcedPort ?? (() => this.#port ?? 0);
+    for (const address of where.addresses) {
+      const family = familyOf(address);
+      if (!this.#halves.has(family) && !this.#closed) await this.#open(family, address, where.port);
+    }
+    this.#tick();
+  }
+
+  /** Looks a public torrent up, again and again, and announces that we have it. */
+  add(torrent: DhtTorrent): DhtHandle {
+    return this.#rotation.add(torrent);
+  }
+
+  /** A peer of a public torrent says that it runs a node (BEP 5's PORT message). */
+  heard(host: string, port: number): void {
+    if (port > 0) this.#halves.get(familyOf(host))?.upkeep.name({ host, port });
+  }
+
+  /** Nodes that a torrent file names (BEP 5), the first few; names are looked up, one after the other. */
+  async addNodes(nodes: readonly HostPort[]): Promise<void> {
+    for (const node of nodes.slice(0, limits.NODES_PER_TORRENT)) {
+      for (const { host, port } of await this.#resolve([node])) this.heard(host, port);
+    }
+  }
+
+  snapshot(): SavedDht {
+    const now = this.#options.clock.monotonic();
+    const save = (family: Family) => {
+      const node = this.#halves.get(family)?.node;
+      if (node === undefined) return null;
+      const good = node.table.good(now);
+      // A run that met nobody must not make the next one forget whom earlier ones knew.
+      const nodes = good.length > 0 ? good : (readSaved(this.#options.saved, family)?.nodes ?? []);
+      return saveNode(node.table.ownId, nodes, family);
+    };
+    return { ipv4: save(4), ipv6: save(6) };
+  }
+
+  stats(): DhtStats {
+    let nodes = 0;
+    for (const { node } of this.#halves.values()) nodes += node.table.size;
+    return { nodes, lookups: this.#rotation.running, waiting: this.#rotation.waiting };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer.cancel();
+    const halves = [...this.#halves.values()];
+    this.#halves.clear();
+    this.#port = null;
+    for (const { node } of halves) node.close();
+  }
+
+  async #open(family: Family, address: string, port: number): Promise<void> {
+    const { network, log, random, saved, bootstrap } = this.#options;
+    const known = readSaved(saved, family);
+    const node = new DhtNode(family, known?.id ?? null, this.#surroundings);
+    try {
+      const socket = await network.bind(address, this.#port ?? port, {
+        received: (packet, host, from) => this.#received(node, packet, host, from),
+        failed: (error) => {
+          log.warn('the DHT lost its socket', { address, reason: error.message });
+          this.#halves.delete(family);
+          if (this.#halves.size === 0) this.#port = null;
+          node.close();
+        },
+      });
+      if (this.#closed) {
+        socket.close();
+        return;
+      }
+      node.attach(socket);
+      this.#port = socket.port;
+    } catch (error) {
+      log.warn('the DHT cannot use an address', { address, reason: errorMessage(error) });
+      return;
+    }
+    const ofFamily = async () => (await this.#resolve(bootstrap)).filter(({ host }) => familyOf(host) === family);
+    this.#halves.set(family, {
+      node,
+      upkeep: new Upkeep({ node, random, saved: known?.nodes ?? [], bootstrap: ofFamily }),
+    });
+  }
+
+  /** A fault of ours costs one packet, not the process. */
+  #received(node: DhtNode, packet: Buffer, host: string, port: number): void {
+    try {
+      node.received(packet, host, port);
+    } catch (error) {
+      this.#options.log.error('a DHT packet could not be handled', { reason: errorMessage(error) });
+    }
+  }
+
+  #tick(): void {
+    const now = this.#options.clock.monotonic();
+    const isSecond = now - this.#secondAt >= SECOND_MILLISECONDS;
+    if (isSecond) this.#secondAt = now;
+    for (const { node, upkeep } of this.#halves.values()) {
+      node.requests.tick();
+      if (isSecond) upkeep.tick(now);
+    }
+    if (!isSecond) return;
+    this.#surroundings.store.expire();
+    this.#rotation.tick(now / 1_000);
+  }
+
+  #look(infoHash: Buffer, found: (peers: readonly HostPort[]) => void, done: () => void): void {
+    const halves = [...this.#halves.values()].filter(({ upkeep }) => upkeep.isReady);
+    let running = halves.length;
+    for (const { node } of halves) {
+      // Others may have announced to us, being near to the hash.
+      const here = this.#surroundings.store.peers(infoHash, node.family, limits.PEERS_SENT);
+      if (here.length > 0) found(here);
+      const ended = (result: LookupResult) => {
+        this.#announce(node, infoHash, result);
+        if (--running === 0) done();
+      };
+      node.lookup({ method: 'get_peers', infoHash }, [], ended, found);
+    }
+  }
+
+  #announce(node: DhtNode, infoHash: Buffer, { closest, queries, answers, peers }: LookupResult): void {
+    const port = this.#announcedPort();
+    const told = closest.filter(({ token }) => token !== null);
+    const about = { family: node.family, queries, answers, peers, announces: told.length };
+    this.#options.log.debug('a torrent was looked up in the DHT', { infoHash: infoHash.toString('hex'), ...about });
+    if (port === 0) return;
+    for (const { id, host, port: at, token } of told) {
+      const query = { method: 'announce_peer' as const, infoHash, port, token: token as Buffer };
+      node.requests.ask({ id, host, port: at, query, done: () => undefined });
+    }
+  }
+
+  /** Those of the nodes that have an address; the others are told at debug. */
+  async #resolve(nodes: readonly HostPort[]): Promise<HostPort[]> {
+    const found = await Promise.all(
+      nodes.map(async ({ host, port }) => {
+        try {
+          const addresses = await this.#options.resolver.resolve(host);
+          return addresses.flatMap(({ address }) => plainAddress(address).map((plain) => ({ host: plain, port })));
+        } catch (error) {
+          this.#options.log.debug('a DHT node has no address', { host, reason: errorMessage(error) });
+          return [];
+        }
+      }),
+    );
+    return found.flat();
+  }
+}
+
+/** As packets have it that come from there; none for what is no address. */
+function plainAddress(address: string): string[] {
+  const bytes = addressBytes(address);
+  const plain = bytes === null ? null : addressText(bytes);
+  return plain === null ? [] : [plain];
+}
