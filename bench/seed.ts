@@ -20,6 +20,7 @@ const USAGE = `npm run bench seed -- [flags]
   --connections LIST (1,8,50)
   --order ORDER      pieces: any pieces, blocks in order (default) | random: any blocks | sequential
   --only LIST        of ${TIERS.join(', ')} (all; libtorrent always runs)
+  --rc4              encrypted connections (MSE)
   --gateway          the store is a RADOS gateway, not a directory
   --profile FOLDER   CPU profiles of bae
 `;
@@ -54,6 +55,7 @@ function options() {
       connections: text('1,8,50'),
       order: text('pieces'),
       only: text(TIERS.join(',')),
+      rc4: { type: 'boolean', default: false },
       gateway: { type: 'boolean', default: false },
       profile: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -68,7 +70,7 @@ function options() {
     process.exit(values.help ? 0 : 2);
   }
   const tiers = TIERS.filter((tier) => values.only.split(',').includes(tier));
-  const { gateway, profile } = values;
+  const { gateway, profile, rc4 } = values;
   return {
     megabytes,
     pieceKib,
@@ -77,6 +79,7 @@ function options() {
     connections,
     order: values.order as LoadOrder,
     tiers,
+    rc4,
     gateway,
     profile,
   };
@@ -85,12 +88,12 @@ function options() {
 const settings = options();
 
 async function measure(seeder: Seeder, torrent: Torrent, connections: number, sample: string, sum: Sum): Promise<void> {
-  const { seconds, order } = settings;
+  const { seconds, order, rc4 } = settings;
   const opened = await seeder.openedBytes();
   const before = await cpuSecondsOf(seeder.pid);
   const { port } = seeder;
   const load = { host: '127.0.0.1', port, torrent, connections, requestsInFlight: REQUESTS_IN_FLIGHT, seconds, order };
-  const result: LoadResult = await runLoad({ ...load, sample });
+  const result: LoadResult = await runLoad({ ...load, sample, rc4 });
   sum.cpuSeconds += (await cpuSecondsOf(seeder.pid)) - before;
   sum.openedBytes += (await seeder.openedBytes()) - opened;
   sum.bytes += result.bytes;
@@ -170,7 +173,7 @@ async function startSeeders(shared: SeederOptions, closers: Closers): Promise<Se
 }
 
 async function run(closers: Closers): Promise<void> {
-  const { megabytes, pieceKib, order, seconds, rounds, profile, gateway } = settings;
+  const { megabytes, pieceKib, order, seconds, rounds, profile, gateway, rc4 } = settings;
   const folder = await temporaryFolder('bench-seed');
   closers.push(folder.remove);
   const file = { path: 'content', length: megabytes * MIB };
@@ -181,7 +184,7 @@ async function run(closers: Closers): Promise<void> {
   process.stdout.write(
     `Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})\n` +
       `${megabytes} MiB in pieces of ${pieceKib} KiB; order: ${order}; ${rounds} × ${seconds} s each; ` +
-      `${REQUESTS_IN_FLIGHT} requests in flight; store: ${gateway ? 'RADOS gateway' : 'directory'}\n${HEAD}`,
+      `${REQUESTS_IN_FLIGHT} requests in flight; store: ${gateway ? 'RADOS gateway' : 'directory'}; ${rc4 ? 'RC4' : 'plain'}\n${HEAD}`,
   );
   for (const connections of settings.connections) {
     const sums = await measureAll(seeders, torrent, connections, join(tree.folder, file.path));

@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const SOURCES = ['load.c', 'connection.c', 'connection.h'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+const SOURCES = ['load.c', 'connection.c', 'connection.h', 'encrypt.c', 'encrypt.h'].map((name) =>
+  fileURLToPath(new URL(name, import.meta.url)),
+);
 const FOLDER = fileURLToPath(new URL('../../.test/bench/', import.meta.url));
 /** Time beyond the measured one: connecting and being unchoked. */
 const EXTRA_SECONDS = 60;
@@ -59,11 +61,24 @@ export async function runLoad(options: {
   seconds: number;
   order?: LoadOrder;
   sample?: string;
+  /** Encrypted connections (MSE). */
+  rc4?: boolean;
 }): Promise<LoadResult> {
   const program = await buildLoad();
-  const { host, port, torrent, connections, requestsInFlight, seconds, order = 'random', sample } = options;
+  const {
+    host,
+    port,
+    torrent,
+    connections,
+    requestsInFlight,
+    seconds,
+    order = 'random',
+    sample,
+    rc4 = false,
+  } = options;
   const numbers = [torrent.pieceLength, torrent.totalBytes, connections, requestsInFlight, seconds].map(String);
-  const args = [host, String(port), torrent.infoHash, ...numbers, order, ...(sample === undefined ? [] : [sample])];
+  const where = [...(rc4 ? ['--rc4'] : []), host, String(port), torrent.infoHash];
+  const args = [...where, ...numbers, order, ...(sample === undefined ? [] : [sample])];
   const timeout = (seconds + EXTRA_SECONDS) * 1000;
   const { stdout } = await run(program, args, { timeout }).catch((error: Error & { stdout?: string }) => {
     // Exit code 1 still tells its numbers.

@@ -55,6 +55,8 @@ static void die(Connection *c) {
 }
 
 void flush(Connection *c) {
+  if (plan.rc4) rc4(&c->sending, c->out + c->out_encrypted, c->out_have - c->out_encrypted);
+  c->out_encrypted = c->out_have;
   while (c->out_sent < c->out_have) {
     ssize_t n = send(c->fd, c->out + c->out_sent, c->out_have - c->out_sent, MSG_NOSIGNAL);
     if (n < 0 && errno == EAGAIN) return;
@@ -64,7 +66,7 @@ void flush(Connection *c) {
     }
     c->out_sent += (size_t)n;
   }
-  c->out_have = c->out_sent = 0;
+  c->out_have = c->out_sent = c->out_encrypted = 0;
 }
 
 static uint64_t blocks_of(uint64_t piece) { return (length_of_piece(piece) + BLOCK - 1) / BLOCK; }
@@ -217,6 +219,11 @@ static bool step(Connection *c) {
   if (n <= 0) {
     die(c);
     return false;
+  }
+  if (plan.rc4) {
+    if (c->state == DISCARD) rc4_skip(&c->receiving, (size_t)n);
+    else if (c->state == COMPARE) rc4(&c->receiving, c->block + c->block_have, (size_t)n);
+    else rc4(&c->receiving, c->head + c->have, (size_t)n);
   }
   if (c->state == DISCARD || c->state == COMPARE) {
     c->left -= (size_t)n;

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "encrypt.h"
+
 enum {
   BLOCK = 16384,
   HANDSHAKE = 68,
@@ -32,7 +34,8 @@ typedef struct {
   uint32_t next_piece, next_begin;
   uint8_t *asked; /* a byte for each block of the torrent: it is in flight */
   uint8_t *out;
-  size_t out_have, out_sent;
+  size_t out_have, out_sent, out_encrypted;
+  Rc4 sending, receiving;
 } Connection;
 
 /* What to ask for. */
@@ -41,6 +44,7 @@ typedef struct {
   uint64_t piece_length, total_length, piece_count;
   uint32_t in_flight;
   Order order;
+  bool rc4; /* connections are encrypted */
   const uint8_t *sample; /* NULL: nothing is compared */
   uint64_t sample_length, sample_offset;
 } Plan;
@@ -55,7 +59,7 @@ extern Plan plan;
 extern Tally tally;
 
 uint64_t random_u64(void);
-/* Puts a freshly connected, non-blocking socket to work: sends the handshake. */
+/* Puts a freshly connected, non-blocking socket to work, encrypted already where it shall be: sends the handshake. */
 void begin_connection(Connection *c, int fd, int index);
 /* Sends what did not fit the socket's buffer before. */
 void flush(Connection *c);

@@ -1,11 +1,12 @@
 /* Load generator: downloads a torrent from one seeder over many connections and throws the bytes away.
  *
- *   load HOST PORT INFOHASH PIECE_LENGTH TOTAL_LENGTH CONNECTIONS IN_FLIGHT SECONDS [random|pieces|sequential [SAMPLE [OFFSET]]]
+ *   load [--rc4] HOST PORT INFOHASH PIECE_LENGTH TOTAL_LENGTH CONNECTIONS IN_FLIGHT SECONDS [random|pieces|sequential [SAMPLE [OFFSET]]]
  *
  * One thread, epoll. Each connection keeps IN_FLIGHT requests of 16 KiB open (BEP 3, with BEP 6). Nothing is hashed: of
  * the blocks that come in, one in 256 and each connection's first are compared with the file SAMPLE, which holds the
  * torrent's concatenated content from byte OFFSET on; all others are dropped in the kernel (MSG_TRUNC), uncopied.
  * "random" asks for any blocks, "pieces" for any pieces, the blocks of each in order, as most clients do.
+ * With --rc4 the connections are encrypted (MSE); the key stream is then gone through for every byte.
  * The clock runs from the moment every connection is unchoked. Prints one line of JSON; exit code 0 when bytes came and
  * none differed, 1 otherwise, 2 for wrong arguments.
  */
@@ -37,6 +38,7 @@ static bool open_connection(Connection *c, int index, const struct sockaddr_in *
   int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
   if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof *address) != 0) return false;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (plan.rc4 && !encrypt_connection(fd, plan.info_hash, &c->sending, &c->receiving)) return false;
   fcntl(fd, F_SETFL, O_NONBLOCK);
   begin_connection(c, fd, index);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
@@ -95,8 +97,13 @@ static void parse(int count, char **args, struct sockaddr_in *address) {
 }
 
 int main(int count, char **args) {
+  if (count > 1 && strcmp(args[1], "--rc4") == 0) {
+    plan.rc4 = true;
+    args++;
+    count--;
+  }
   if (count < 9) {
-    fprintf(stderr, "usage: load HOST PORT INFOHASH PIECE_LENGTH TOTAL_LENGTH CONNECTIONS IN_FLIGHT SECONDS "
+    fprintf(stderr, "usage: load [--rc4] HOST PORT INFOHASH PIECE_LENGTH TOTAL_LENGTH CONNECTIONS IN_FLIGHT SECONDS "
                     "[random|pieces|sequential [SAMPLE [OFFSET]]]\n");
     return 2;
   }
@@ -107,7 +114,7 @@ int main(int count, char **args) {
   int poll = epoll_create1(0);
   for (int i = 0; i < connections; i++) {
     if (!open_connection(&all[i], i, &address, poll)) {
-      fprintf(stderr, "load: cannot connect to %s:%s: %s\n", args[1], args[2], strerror(errno));
+      fprintf(stderr, "load: cannot connect to %s:%s: %s\n", args[1], args[2], errno == 0 ? "it does not agree to RC4" : strerror(errno));
       return 1;
     }
   }

@@ -36,7 +36,7 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-const load = (sample: string, order: LoadOrder) =>
+const load = (sample: string, order: LoadOrder, rc4 = false) =>
   runLoad({
     host: '127.0.0.1',
     port: seeder.port,
@@ -46,11 +46,17 @@ const load = (sample: string, order: LoadOrder) =>
     seconds: 0.5,
     order,
     sample,
+    rc4,
   });
 
-test.each(['random', 'pieces', 'sequential'] as const)('counts %s blocks and finds them right', async (order) => {
+test.each([
+  ['random', false],
+  ['pieces', false],
+  ['sequential', false],
+  ['pieces', true],
+] as const)('counts %s blocks and finds them right, encrypted: %s', async (order, rc4) => {
   const before = await cpuSecondsOf(seeder.pid);
-  const result = await load(content, order);
+  const result = await load(content, order, rc4);
   expect(result).toMatchObject({ mismatches: 0, rejects: 0, unchoked: 8, closed: 0 });
   expect(result.bytes).toBeGreaterThan(torrent.totalBytes);
   expect(result.compared).toBeGreaterThan(8);
