@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 
 /** Randomness as an argument: the system's in production, a seeded one in simulation. */
 export interface Random {
@@ -8,9 +8,21 @@ export interface Random {
   int(bound: number): number;
 }
 
+/** Bytes of the system's randomness that `int` takes at a time: a call for six of them costs more than most callers' work. */
+const POOL_BYTES = 6 * 1_024;
+const pool = Buffer.alloc(POOL_BYTES);
+let used = POOL_BYTES;
+
 export const systemRandom: Random = {
   bytes: (length) => randomBytes(length),
-  int: (bound) => Math.floor((randomBytes(6).readUIntBE(0, 6) / 2 ** 48) * bound),
+  int(bound) {
+    if (used === POOL_BYTES) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    used += 6;
+    return Math.floor((pool.readUIntBE(used - 6, 6) / 2 ** 48) * bound);
+  },
 };
 
 /** A repeatable source for tests and simulation (mulberry32); never for keys. */
