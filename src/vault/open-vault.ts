@@ -160,7 +160,8 @@ export class OpenVault implements Vault {
     const { uploads, open, commits, abandons, bundles } = this.#works;
     for (const bundle of importing) {
       this.#importing.set(bundle.id, bundle);
-      for (let index = 0; index < bundle.chunkCount; index++) if (bundle.inSpool.has(index)) uploads.add(bundle, index);
+      for (let index = 0; index < bundle.chunkCount; index++)
+        if (bundle.inSpool.has(index)) uploads.add(bundle, index, false);
       this.#behind('Sealing saved pieces', open.sealSaved(bundle));
     }
     for (const bundle of cancelling) abandons.clearStore(bundle);

@@ -28,6 +28,8 @@ export interface UploadsParts {
 interface Job {
   readonly bundle: Bundle;
   readonly index: number;
+  /** Sealed by this process: its file is what was sealed. After a restart its bytes are looked at once more. */
+  readonly isFresh: boolean;
 }
 
 /**
@@ -53,9 +55,9 @@ export class Uploads {
     return { queuedChunks: this.#queue.length + this.#running, waiting: this.#patience.waiting };
   }
 
-  /** Takes a chunk whose row says spooled. */
-  add(bundle: Bundle, index: number): void {
-    this.#queue.push({ bundle, index });
+  /** Takes a chunk whose row says spooled; `isFresh`: sealed in this run. */
+  add(bundle: Bundle, index: number, isFresh: boolean): void {
+    this.#queue.push({ bundle, index, isFresh });
     this.#next();
   }
 
@@ -85,12 +87,13 @@ export class Uploads {
     if (this.#running === 0) for (const wake of this.#idle.splice(0)) wake();
   }
 
-  async #run({ bundle, index }: Job): Promise<void> {
+  async #run(job: Job): Promise<void> {
+    const { bundle, index } = job;
     const signal = AbortSignal.any([bundle.stop.signal, this.#stop.signal]);
     const { journal } = this.#deps;
     try {
       const rotten = (error: unknown) => error instanceof RottenSpool;
-      await this.#patience.until('Uploading', signal, () => this.#put(bundle, index), rotten);
+      await this.#patience.until('Uploading', signal, () => this.#put(job), rotten);
     } catch (error) {
       if (!(error instanceof RottenSpool)) throw error;
       this.#deps.log.error('A chunk is rotten in the spool and must be downloaded again.', {
@@ -110,16 +113,20 @@ export class Uploads {
   }
 
   /** Puts one object; RottenSpool when the spool no longer has what its row says. */
-  async #put(bundle: Bundle, index: number): Promise<void> {
+  async #put({ bundle, index, isFresh }: Job): Promise<void> {
     const { spool, store, mayWrite } = this.#deps;
     await mayWrite();
+    const name = chunkName(bundle.nameOf(index));
+    const path = spool.chunkPath(bundle.id, index);
+    // A directory on the same disk: one copy of the bytes is spool, object and cache.
+    if (isFresh && (await store.link(name, path, { signal: this.#stop.signal }))) return;
     const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(CHUNK_OBJECT_BYTES);
     try {
-      const body = await spool.read(spool.chunkPath(bundle.id, index), buffer);
+      const body = await spool.read(path, buffer);
       if (body === null) throw new RottenSpool('A spooled chunk has no file.');
       const sha256 = bundle.nameOf(index);
       try {
-        await store.put(chunkName(sha256), body, { sha256, signal: this.#stop.signal });
+        await store.put(name, body, { sha256, signal: this.#stop.signal });
       } catch (error) {
         if (errorKind(error) !== 'corrupt') throw error;
         const rotten = !createHash('sha256').update(body).digest().equals(sha256);

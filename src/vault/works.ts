@@ -78,7 +78,7 @@ export async function assemble(options: WorksOptions): Promise<Works> {
   const sealing: Sealing = new Sealing({
     ...{ spool, parts, sealer, journal, clock, random, log, libraryId },
     open: () => open,
-    sealed: (bundle, index) => uploads.add(bundle, index),
+    sealed: (bundle, index) => uploads.add(bundle, index, true),
   });
   const open = new OpenChunks({ parts, clock, log, completed: (chunk) => sealing.add(chunk) });
   sealing.onRoom(() => open.makeRoom());

@@ -170,6 +170,7 @@ export class Workshop {
   #guarded(life: Life, store: ObjectStore): ObjectStore {
     return {
       put: (...args) => this.#step(life, `put ${args[0]}`, () => store.put(...args)),
+      link: (...args) => this.#step(life, `link ${args[0]}`, () => store.link(...args)),
       get: (...args) => this.#step(life, `get ${args[0]}`, () => store.get(...args)),
       head: (...args) => this.#step(life, `head ${args[0]}`, () => store.head(...args)),
       delete: (...args) => this.#step(life, `delete ${args[0]}`, () => store.delete(...args)),

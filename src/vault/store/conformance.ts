@@ -1,4 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type * as vitest from 'vitest';
 import { BaeError } from '../../lib/errors.ts';
 import type { ObjectInfo, ObjectStore } from './ports.ts';
@@ -79,6 +82,22 @@ function bodies({ it, expect }: TestTools, store: () => ObjectStore): void {
     ] as const) {
       const part = await store().get('ranges/whole', { range: { offset, length } });
       expect(part.equals(body.subarray(offset, offset + length))).toBe(true);
+    }
+  });
+
+  it('links a file of this machine, or says that it cannot', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bae-link-'));
+    try {
+      const body = randomBytes(100_000);
+      await writeFile(join(folder, 'file'), body);
+      const linked = await store().link('links/one', join(folder, 'file'));
+      expect(await store().head('links/one')).toEqual(linked ? { size: body.length } : null);
+      if (linked) expect((await store().get('links/one')).equals(body)).toBe(true);
+      expect(await store().link('links/one', join(folder, 'file'))).toBe(false);
+      expect(await store().link('links/none', join(folder, 'none'))).toBe(false);
+      expect(await kindOf(store().link('links//bad', join(folder, 'file')))).toBe('bad-input');
+    } finally {
+      await rm(folder, { recursive: true });
     }
   });
 

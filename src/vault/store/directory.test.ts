@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import * as nodeFiles from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vitest from 'vitest';
@@ -44,6 +45,23 @@ describe('the directory store', () => {
     await store.put('a/b', Buffer.from('y'), { ifAbsent: true });
     await expect(store.put('a/b/c', Buffer.from('z'))).rejects.toMatchObject({ kind: 'refused' });
     expect(await readdir(join(root, '~unfinished'))).toEqual([]);
+  });
+
+  it('links a file of its own disk, and puts one of another', async () => {
+    const root = await newRoot();
+    const file = join(root, 'file');
+    await writeFile(file, 'a whole file');
+    const store = await directoryStore(join(root, 'store'), systemClock);
+    expect(await store.link('c/ab/object', file)).toBe(true);
+    expect((await stat(join(root, 'store/c/ab/object'))).ino).toBe((await stat(file)).ino);
+    // Of two names, either may go.
+    await rm(file);
+    expect((await store.get('c/ab/object')).toString()).toBe('a whole file');
+    const otherDisk = async () => {
+      throw Object.assign(new Error('EXDEV'), { code: 'EXDEV' });
+    };
+    const far = await directoryStore(join(root, 'store'), systemClock, { ...nodeFiles, link: otherDisk });
+    expect(await far.link('c/ab/other', file)).toBe(false);
   });
 
   it('is unavailable, not empty, while its disk is not there', async () => {

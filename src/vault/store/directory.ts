@@ -15,7 +15,14 @@ import {
 } from './contract.ts';
 import { errorCode, ignoreAbsent, tellFileError } from './file-errors.ts';
 import { Folders } from './folders.ts';
-import { type GetOptions, MAX_OBJECT_BYTES, type ObjectInfo, type ObjectStore, type PutOptions } from './ports.ts';
+import {
+  type CallOptions,
+  type GetOptions,
+  MAX_OBJECT_BYTES,
+  type ObjectInfo,
+  type ObjectStore,
+  type PutOptions,
+} from './ports.ts';
 import { Slots } from './slots.ts';
 
 /** Files under way at a time. */
@@ -24,6 +31,8 @@ const MAX_OPEN_FILES = 64;
 const LEFTOVER_AGE_MILLISECONDS = 900_000;
 /** Folder of unfinished files: `~` is in no object's name. Its absence tells that the store's disk is not there. */
 const UNFINISHED = '~unfinished';
+/** Why a file cannot be linked, and must be put: other disk, no or too many links, the name is taken, file or folder is gone. */
+const NO_LINK = ['EXDEV', 'EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK', 'EEXIST', 'ENOENT'];
 
 /** The calls of node:fs/promises that the store makes, as an argument so that tests can lose power. */
 export type Files = Pick<typeof nodeFiles, 'link' | 'mkdir' | 'open' | 'opendir' | 'rename' | 'stat' | 'unlink'>;
@@ -81,6 +90,24 @@ class DirectoryStore implements ObjectStore {
           // After a rename it is gone already.
           await this.#files.unlink(unfinished).catch(ignoreAbsent);
         }
+      }),
+    );
+  }
+
+  async link(name: string, path: string, options: CallOptions = {}): Promise<boolean> {
+    checkName(name);
+    return await this.#slots.run(options.signal, () =>
+      this.#told(name, async () => {
+        const target = join(this.#root, name);
+        await this.#folders.make(dirname(target));
+        try {
+          await this.#files.link(path, target);
+        } catch (error) {
+          if (NO_LINK.includes(errorCode(error))) return false;
+          throw error;
+        }
+        await this.#folders.sync(dirname(target));
+        return true;
       }),
     );
   }

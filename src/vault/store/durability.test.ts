@@ -94,12 +94,19 @@ it('loses nothing that was told stored, and shows nothing half, when the power g
     await note('replaced', store.put('m/kept', body));
     await note('stored', store.put('c/ab/new', body, { ifAbsent: true }));
     await note('exists', store.put('c/ab/new', old, { ifAbsent: true }));
+    const file = join(root, 'linked');
+    await nodeFiles.writeFile(file, body);
+    disk.bytes.set((await nodeFiles.stat(file)).ino, body);
+    await note('linked', store.link('c/cd/linked', file));
 
     const kept = disk.after(root, 'm/kept');
     expect(kept?.equals(body) || (kept?.equals(old) && !told.includes('replaced'))).toBe(true);
     const stored = disk.after(root, 'c/ab/new');
     if (told.includes('stored') || told.includes('exists')) expect(stored?.equals(body)).toBe(true);
     else expect(stored === null || stored.equals(body)).toBe(true);
+    const linked = disk.after(root, 'c/cd/linked');
+    if (told.includes('linked')) expect(linked?.equals(body)).toBe(true);
+    else expect(linked === null || linked.equals(body)).toBe(true);
     if (disk.calls < diesAt) finished++;
   }
   expect(finished).toBe(1);

@@ -76,6 +76,7 @@ export function faultyStore(store: ObjectStore, clock: Clock): FaultyStore {
       };
     },
     put: (name, body, options) => run('put', name, options?.signal, () => store.put(name, body, options)),
+    link: (name, path, options) => run('put', name, options?.signal, () => store.link(name, path, options)),
     get: (name, options) =>
       run('get', name, options?.signal, async (fault) => spoilt(await store.get(name, options), fault)),
     head: (name, options) => run('head', name, options?.signal, () => store.head(name, options)),

@@ -36,6 +36,12 @@ export function memoryStore(): ObjectStore {
       return 'stored';
     },
 
+    async link(name, _path, options = {}) {
+      checkName(name);
+      await enter(options.signal);
+      return false;
+    },
+
     async get(name, options = {}) {
       checkName(name);
       checkRange(options.range);

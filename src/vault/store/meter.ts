@@ -50,6 +50,8 @@ export function metered(store: ObjectStore): MeteredStore {
         () => store.put(name, body, options),
         () => body.length,
       ),
+    // No call of a provider, and no bytes.
+    link: (name, path, options) => store.link(name, path, options),
     get: (name, options) =>
       counted(
         'get',

@@ -47,6 +47,12 @@ export interface ObjectStore {
    */
   put(name: string, body: Buffer, options?: PutOptions): Promise<'stored' | 'exists'>;
   /**
+   * Takes a file of this machine as the object, without copying its bytes: it must be whole, synced, and never change under
+   * any of its names. True: it is stored as by `put`. False: this store cannot (another disk, a network between, or
+   * something has the name): put it.
+   */
+  link(name: string, path: string, options?: CallOptions): Promise<boolean>;
+  /**
    * The object's bytes, or exactly the range's; `corrupt` if the object ends before the range does. The buffer is the caller's
    * and owns its whole ArrayBuffer, so it can be moved to another thread.
    */

@@ -27,6 +27,7 @@ export function retrying(store: ObjectStore, options: RetryOptions): ObjectStore
   const retries = new Retries(store.describe(), options);
   return {
     put: (name, body, call) => retries.run(call?.signal, () => store.put(name, body, call)),
+    link: (name, path, call) => retries.run(call?.signal, () => store.link(name, path, call)),
     get: (name, call) => retries.run(call?.signal, () => store.get(name, call)),
     head: (name, call) => retries.run(call?.signal, () => store.head(name, call)),
     delete: (name, call) => retries.run(call?.signal, () => store.delete(name, call)),

@@ -96,6 +96,12 @@ class S3Store implements ObjectStore {
     );
   }
 
+  /** Bytes must cross a network. */
+  async link(name: string): Promise<boolean> {
+    checkName(name);
+    return false;
+  }
+
   async get(name: string, options: GetOptions = {}): Promise<Buffer> {
     checkName(name);
     checkRange(options.range);
