@@ -1,5 +1,5 @@
 // Stands between a leecher and bae and counts the payload that bae's system sent: what "served" means, byte by byte.
-import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { freshLoopback } from './addresses.ts';
 
 const HANDSHAKE_BYTES = 68;
@@ -52,7 +52,7 @@ export interface CountingProxy {
 
 /**
  * Forwards what dials it to a port of 127.0.0.1. Reads the target as fast as it sends, whatever the leecher takes. It is at an
- * address of its own: the leecher learns bae's port (BEP 10 `p`) and would come back past a proxy at bae's address.
+ * address of its own and at the target's port: a leecher learns bae's port (BEP 10 `p`) and comes back to that.
  */
 export async function startCountingProxy(targetPort: number): Promise<CountingProxy> {
   const host = freshLoopback();
@@ -79,9 +79,9 @@ export async function startCountingProxy(targetPort: number): Promise<CountingPr
       });
     }
   });
-  await new Promise<void>((ready) => server.listen(0, host, ready));
+  await new Promise<void>((ready) => server.listen(targetPort, host, ready));
   return {
-    address: `${host}:${(server.address() as AddressInfo).port}`,
+    address: `${host}:${targetPort}`,
     payloadBytes: () => counters.reduce((sum, { bytes }) => sum + bytes, 0),
     stop: () =>
       new Promise((stopped) => {

@@ -88,6 +88,15 @@ async function leechThroughProxy(name: string): Promise<LibtorrentPeer & { remov
   return Object.assign(peer, { remove });
 }
 
+/** bae is back: the leecher dials until it is connected again, since it gives a peer that went away some rest. */
+async function comeBack(peer: LibtorrentPeer): Promise<void> {
+  await waitFor('the leecher to come back', 60_000, async () => {
+    await peer.connect(proxy.address);
+    await delay(500);
+    return (await peer.status()).peers > 0;
+  });
+}
+
 const reached = (peer: LibtorrentPeer, part: number) =>
   waitFor(`${part} of the download`, 60_000, async () => (await peer.progress()) > part);
 
@@ -157,7 +166,7 @@ describe('a private tracker', () => {
     const before = told().length;
     await bae.stop();
     await bae.start();
-    await leech.connect(proxy.address);
+    await comeBack(leech);
     await leech.untilComplete();
     await leech.remove();
     await heard(before);
@@ -190,7 +199,7 @@ describe('a private tracker', () => {
       await reached(leech, part);
       await bae.kill();
       await bae.start();
-      await leech.connect(proxy.address);
+      await comeBack(leech);
     }
     await leech.untilComplete();
     await leech.remove();
