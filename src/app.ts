@@ -15,7 +15,7 @@ import { WorkerPool } from './lib/pool.ts';
 import { type Random, systemRandom } from './lib/random.ts';
 import { LibraryManager } from './library/index.ts';
 import { createLog } from './observe/index.ts';
-import { DhtMemory, SessionJournal, TorrentSeeder } from './seed/index.ts';
+import { DhtMemory, openJournal, TorrentSeeder } from './seed/index.ts';
 import {
   createEngine,
   createResolver,
@@ -23,10 +23,10 @@ import {
   Dht,
   type Engine,
   makePeerId,
+  type SessionKeeper,
   Sessions,
   systemDatagrams,
   systemNetwork,
-  type TorrentSession,
   workerHasher,
 } from './torrent/index.ts';
 import { openVault, type Vault } from './vault/index.ts';
@@ -35,6 +35,8 @@ import { metered, type ObjectStore, openStore, retrying } from './vault/store/in
 
 /** The whole stop, trackers and all; what is not done by then is left to the next start. */
 const STOP_MILLISECONDS = 9_000;
+/** Of it, what `bae stop` may take to tell trackers. */
+const GOODBYE_MILLISECONDS = 6_000;
 /** Tries of a store call that somebody waits for, before they are told. */
 const STORE_TRIES = 6;
 const MIB = 1024 * 1024;
@@ -45,8 +47,8 @@ export interface Server {
   readonly peerPort: number;
   /** Resolves when somebody asked for the stop. */
   readonly stopAsked: Promise<void>;
-  /** Saves what must be saved and closes everything, within 10 s. */
-  stop(): Promise<void>;
+  /** Saves and closes everything, within 10 s. With `goodbye`, trackers are told `stopped` first, as far as time allows. */
+  stop(goodbye: boolean): Promise<void>;
 }
 
 interface Base {
@@ -58,6 +60,8 @@ interface Base {
   readonly log: Log;
   /** Undone in reverse order at the stop, or when a later step of the start fails. */
   readonly closers: (() => Promise<void> | void)[];
+  /** Whether the stop tells trackers. */
+  readonly goodbye: { wanted: boolean };
 }
 
 /** Runs the server until SIGTERM, SIGINT or `bae stop`. */
@@ -68,11 +72,11 @@ export async function runServer(config: Config, environment: Base['environment']
     const server = await startServer(config, environment, version);
     const words = `bae ${version} listens on ${server.address}; peers reach it on port ${server.peerPort}.`;
     process.stdout.write(`${words}\nImport something: bae import album.torrent\n`);
-    const signalled = Promise.withResolvers<void>();
-    const signal = () => signalled.resolve();
+    const signalled = Promise.withResolvers<boolean>();
+    const signal = () => signalled.resolve(false);
     process.on('SIGTERM', signal).on('SIGINT', signal);
-    await Promise.race([server.stopAsked, signalled.promise]);
-    await server.stop();
+    const goodbye = await Promise.race([server.stopAsked.then(() => true), signalled.promise]);
+    await server.stop(goodbye);
   } finally {
     alive.cancel();
   }
@@ -85,7 +89,8 @@ export async function startServer(config: Config, environment: Base['environment
   refuseOpenListening(config);
   const closers: Base['closers'] = [];
   const log = createLog(config.log_level);
-  const base: Base = { config, environment, version, clock: systemClock, random: systemRandom, log, closers };
+  const parts = { clock: systemClock, random: systemRandom, log, closers, goodbye: { wanted: false } };
+  const base: Base = { config, environment, version, ...parts };
   try {
     makeDataFolder(config.data);
     const database = await openDatabase(config.database, { clock: base.clock });
@@ -94,7 +99,7 @@ export async function startServer(config: Config, environment: Base['environment
     const { vault, store } = await openContent(base, database, library);
     return await startRooms(base, database, library, vault, store);
   } catch (error) {
-    await undo(base);
+    await undo(base, false);
     throw error;
   }
 }
@@ -107,7 +112,8 @@ async function startRooms(
   store: ObjectStore,
 ): Promise<Server> {
   const { config, clock, log, closers } = base;
-  const journal = new SessionJournal({ database, clock, log });
+  const journal = await openJournal(join(config.data, 'counters'), { database, clock, log });
+  closers.push(() => journal.close());
   const dht = await openDht(base, database);
   const { engine, sessions, peerPort } = await openEngine(base, vault, dht, journal);
   const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log });
@@ -150,10 +156,11 @@ async function startRooms(
     ready: async () => ({ store: vault.stats().uploads.waiting, database: await databaseFault(database) }),
     stop: () => asked.resolve(),
   });
+  closers.push(() => (base.goodbye.wanted ? sessions.sayGoodbye(GOODBYE_MILLISECONDS) : undefined));
   const { tcp, socket } = await openHttp(base, application);
   closers.push(() => Promise.all([tcp.close(), socket.close()]).then(() => undefined));
   const address = `${config.listen.host}:${tcp.port}`;
-  return { address, peerPort, stopAsked: asked.promise, stop: () => undo(base) };
+  return { address, peerPort, stopAsked: asked.promise, stop: (goodbye) => undo(base, goodbye) };
 }
 
 /** A page in the same browser or a neighbour on the network must not find an open door. */
@@ -225,7 +232,7 @@ async function openDht(base: Base, database: Database): Promise<Dht | null> {
   return dht;
 }
 
-async function openEngine(base: Base, vault: Vault, dht: Dht | null, journal: SessionJournal) {
+async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: SessionKeeper) {
   const { config, version, clock, random, log, closers } = base;
   const common = { clock, random, log, version };
   const hasher = workerHasher(Math.max(1, availableParallelism() - 1));
@@ -244,13 +251,11 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, journal: Se
   const { port } = await engine.listen({ addresses: config.peer_address, port: config.peer_port });
   await dht?.start({ addresses: config.peer_address, port });
   const { allow_private_addresses: allowPrivateAddresses } = config;
-  const trackers = createTrackers({ ...common, port: () => port, allowPrivateAddresses });
-  closers.push(() => trackers.close());
-  const changed = (session: TorrentSession) => journal.changed(session);
-  const save = () => journal.flush();
+  const { scheduler, close } = createTrackers({ ...common, port: () => port, allowPrivateAddresses });
+  closers.push(close);
   const newPeerId = () => makePeerId(random, version);
-  const discovery = { scheduler: trackers.scheduler, ...(dht !== null && { dht }) };
-  return { engine, peerPort: port, sessions: new Sessions({ engine, ...discovery, random, newPeerId, changed, save }) };
+  const discovery = { scheduler, ...(dht !== null && { dht }) };
+  return { engine, peerPort: port, sessions: new Sessions({ engine, ...discovery, ...common, newPeerId, keeper }) };
 }
 
 async function openHttp(base: Base, application: ReturnType<typeof createApplication>) {
@@ -277,7 +282,8 @@ async function databaseFault(database: Database): Promise<string | null> {
 }
 
 /** Closes in reverse order; one that fails or hangs does not keep the others from closing. */
-async function undo({ closers, clock, log }: Base): Promise<void> {
+async function undo({ closers, clock, log, goodbye }: Base, tell: boolean): Promise<void> {
+  goodbye.wanted = tell;
   const late = Promise.withResolvers<void>();
   const timer = clock.after(STOP_MILLISECONDS, () => late.resolve());
   const all = async () => {

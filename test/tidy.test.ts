@@ -85,6 +85,9 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
 
   // observe
 
+  // seed
+  'src/seed/counters-file.ts': ['fs'],
+
   // import
 
   // http

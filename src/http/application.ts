@@ -115,7 +115,7 @@ async function torrentView(parts: ApplicationParts, torrent: LibraryTorrent): Pr
     cacheMode: torrent.cacheMode,
     cachedBytes: await parts.vault.cachedBytes(torrent.id),
     ...counters(parts, torrent),
-    error: torrent.error,
+    error: torrent.error ?? parts.seeder.view(torrent.id)?.refusal ?? null,
   };
 }
 

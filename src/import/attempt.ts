@@ -61,6 +61,11 @@ export class Attempt {
     return this.#options.vault.stats().uploads.waiting ?? this.#session?.torrent.stats().waiting ?? null;
   }
 
+  /** Why no tracker has us, in words; null when one has, or none said why. */
+  get refusal(): string | null {
+    return this.#session?.refusal ?? null;
+  }
+
   /** Resolves when the content is in the library and the session handed over; rejects with what went wrong. */
   async run(): Promise<void> {
     const info = await this.#metadata();
@@ -117,9 +122,10 @@ export class Attempt {
   async #metadata(): Promise<Info> {
     const { torrent_id: id, info_hash: infoHash } = this.#record.row;
     if (id === null) return this.#fetchMetadata();
+    // In this order: what an attempt before this one counted is in the database then.
+    const announces = await this.#options.savedAnnounces(id);
     const torrent = await this.#rows.torrent(id);
     await this.#makeBundle(torrent.info, id);
-    const announces = await this.#options.savedAnnounces(id);
     this.#begin({
       infoHash,
       info: torrent.info,

@@ -170,9 +170,13 @@ describe('the commit', () => {
       'left',
       'get',
     );
-    let looks = 0;
-    // Whole when it is asked before the commit, not after it was refused.
-    lost.mockImplementation(() => (looks++ % 2 === 0 ? 0 : 1));
+    let refusals = commit.left;
+    // Whole, but for the first look after each refusal.
+    lost.mockImplementation(() => {
+      const isRefused = commit.left < refusals;
+      refusals = commit.left;
+      return isRefused ? 1 : 0;
+    });
     const { id } = await run.add(one, HOST);
     await vi.waitFor(() => expect(commit.left).toBeLessThan(0));
     lost.mockRestore();

@@ -70,10 +70,16 @@ export class Run {
     this.sessions = new Sessions({
       engine: this.engine,
       scheduler,
+      clock: systemClock,
       random: systemRandom,
+      log,
       newPeerId: () => makePeerId(systemRandom, '0.1.0'),
-      changed: () => undefined,
-      save: async () => undefined,
+      keeper: {
+        changed: () => undefined,
+        counted: () => undefined,
+        keep: async () => undefined,
+        flush: async () => undefined,
+      },
     });
     this.library = new LibraryManager({ database, clock, log });
     this.imports = new ImportManager({

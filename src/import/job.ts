@@ -46,7 +46,7 @@ export class Job {
   get waiting(): string | null {
     if (this.#isOver) return null;
     if (this.#running === null) return 'It waits for its turn.';
-    return this.#attempt?.waiting ?? null;
+    return this.#attempt?.waiting ?? this.#attempt?.refusal ?? null;
   }
 
   /** It failed or is done and left the swarm; only its row may still have to be saved. */

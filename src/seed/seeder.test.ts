@@ -2,14 +2,22 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { temporaryDatabase } from '../../test/parts/database.ts';
 import { QuietEngine, type QuietTorrent } from '../../test/parts/quiet-engine.ts';
 import { bencode } from '../../test/parts/torrent.ts';
-import { type Clock, systemClock } from '../lib/clock.ts';
+import { systemClock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import { LibraryManager } from '../library/index.ts';
-import { AnnounceScheduler, makePeerId, parseInfo, Sessions, type TrackerClient } from '../torrent/index.ts';
-import type { Lease, PieceStore } from '../torrent/ports.ts';
+import {
+  AnnounceScheduler,
+  makePeerId,
+  parseInfo,
+  Sessions,
+  type TrackerClient,
+  TrackerError,
+} from '../torrent/index.ts';
 import { LEASE_BYTES, type Vault } from '../vault/index.ts';
+import { type CountersFile, openCountersFile } from './counters-file.ts';
+import { ManualClock, piecesOf } from './fixture.ts';
 import { SessionJournal } from './journal.ts';
 import { RETRY_MILLISECONDS, TorrentSeeder } from './seeder.ts';
 
@@ -20,49 +28,38 @@ const TRACKER = 'http://tracker.example/secret/announce';
 let database: Awaited<ReturnType<typeof temporaryDatabase>>;
 let library: LibraryManager;
 let made = 0;
+/** Of all runs of a test. */
+let files: CountersFile[];
 
 beforeEach(async () => {
   database = await temporaryDatabase();
+  files = [];
   library = new LibraryManager({ database, clock: systemClock, log: silentLog });
 });
 
-afterEach(() => database.remove());
-
-/** A clock whose timers a test fires. */
-class ManualClock implements Clock {
-  readonly timers = new Map<object, { milliseconds: number; call: () => void }>();
-  now = () => systemClock.now();
-  monotonic = () => systemClock.monotonic();
-  every = systemClock.every;
-
-  after(milliseconds: number, call: () => void) {
-    const key = {};
-    this.timers.set(key, { milliseconds, call });
-    return { cancel: () => void this.timers.delete(key) };
-  }
-
-  fire(milliseconds: number): void {
-    for (const [key, timer] of this.timers) {
-      if (timer.milliseconds !== milliseconds) continue;
-      this.timers.delete(key);
-      timer.call();
-    }
-  }
-}
+afterEach(async () => {
+  for (const file of files) await file.close();
+  await database.remove();
+});
 
 /** One run of bae's seeding side. */
-function run() {
+async function run() {
   const events: string[] = [];
   const leases = { open: 0, handles: 0 };
+  const says: { refusal: string | null } = { refusal: null };
   const client: TrackerClient = {
     announce(_url, { event, uploaded }) {
       events.push(`${event ?? 'regular'} ${uploaded}`);
+      if (says.refusal !== null) return Promise.reject(new TrackerError('refused', says.refusal));
       const none = { minIntervalSeconds: null, seeders: null, leechers: null, warning: null, trackerId: null };
       return Promise.resolve({ ...none, intervalSeconds: 1800, peers: [] });
     },
   };
   const clock = new ManualClock();
-  const journal = new SessionJournal({ database, clock, log: silentLog });
+  const file = await openCountersFile(`${database.file}.counters`);
+  files.push(file);
+  const journal = new SessionJournal({ database, file, clock, log: silentLog });
+  await journal.recover();
   const engine = new QuietEngine();
   const scheduler = new AnnounceScheduler({
     clients: new Map([['http:', client]]),
@@ -75,10 +72,11 @@ function run() {
   const sessions = new Sessions({
     engine,
     scheduler,
+    clock,
     random: systemRandom,
+    log: silentLog,
     newPeerId: () => makePeerId(systemRandom, '0.1.0'),
-    changed: (session) => journal.changed(session),
-    save: () => journal.flush(),
+    keeper: journal,
   });
   const pins: string[] = [];
   const vault = {
@@ -91,26 +89,7 @@ function run() {
   } as unknown as Vault;
   const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log: silentLog });
   const torrent = () => engine.torrents()[0] as QuietTorrent;
-  return { seeder, sessions, engine, events, clock, journal, pins, leases, torrent };
-}
-
-/** Torrent bytes whose value tells their offset; leases and handles are counted. */
-function piecesOf(counts: { open: number; handles: number }): PieceStore {
-  const store: Pick<PieceStore, 'open' | 'close' | 'read'> = {
-    open: async (torrent) => {
-      counts.handles++;
-      return { torrent, unitBytes: 2 ** 20, maxOpenUnits: 64 };
-    },
-    close: () => void counts.handles--,
-    read: async (_handle, offset, length): Promise<Lease> => {
-      if (length > LEASE_BYTES) throw new RangeError('too much at once');
-      counts.open++;
-      const bytes = Buffer.from(Uint8Array.from({ length }, (_, index) => (offset + index) % 251));
-      const views = [bytes.subarray(0, 10), bytes.subarray(10)];
-      return { views, pinnedBytes: length, release: () => void counts.open-- };
-    },
-  };
-  return store as PieceStore;
+  return { seeder, sessions, engine, events, says, clock, journal, pins, leases, torrent };
 }
 
 /** A torrent of the library, with a release. */
@@ -164,26 +143,27 @@ describe('seeding', () => {
   test('starts with what is to be seeded, and follows the flag', async () => {
     const id = await addTorrent();
     await addTorrent({ seeding: false });
-    const { seeder, engine, events, journal } = run();
+    const { seeder, engine, events, torrent } = await run();
     await seeder.start();
-    expect(engine.torrents().map((torrent) => torrent.id)).toEqual([id]);
+    expect(engine.torrents().map((one) => one.id)).toEqual([id]);
+    const firstPeerId = torrent().peerId;
     expect(seeder.view(id)?.stats.uploadedBytes).toBe(100);
     await vi.waitFor(() => expect(seeder.view(id)?.trackers[0]?.state).toBe('working'));
-    await journal.flush();
-    // The clock stands still, so what follows is not saved by the journal's own timer.
     await seeder.stopSeeding(await releaseOf(id));
     expect(seeder.view(id)).toBeNull();
     await vi.waitFor(() => expect(engine.torrents()).toEqual([]));
     await seeder.startSeeding(await releaseOf(id));
     expect(seeder.view(id)).not.toBeNull();
     await vi.waitFor(() => expect(events).toEqual(['started 0', 'stopped 0', 'started 0']));
+    // Each announce session has an identity of its own: its counters never fall.
+    expect(torrent().peerId.equals(firstPeerId)).toBe(false);
     await expect(seeder.startSeeding(99)).rejects.toMatchObject({ kind: 'not-found' });
     await seeder.stop();
   });
 
   test('ends as the last word says, whatever came before', async () => {
     const id = await addTorrent();
-    const { seeder, engine } = run();
+    const { seeder, engine } = await run();
     await seeder.start();
     const wishes = Array.from({ length: 20 }, (_, index) => library.setTorrentSeeding(id, index % 2 === 0));
     await Promise.all(wishes);
@@ -195,7 +175,7 @@ describe('seeding', () => {
 
   test('goes on after a restart: same identity, no second started, true counters', async () => {
     const id = await addTorrent();
-    const first = run();
+    const first = await run();
     await first.seeder.start();
     await vi.waitFor(() => expect(first.events).toEqual(['started 0']));
     const { peerId } = first.torrent();
@@ -205,7 +185,7 @@ describe('seeding', () => {
     expect(first.engine.torrents()).toEqual([]);
     expect(first.events).toEqual(['started 0']);
     expect((await library.torrents())[0]).toMatchObject({ uploadedBytes: 150, isSeeding: true });
-    const second = run();
+    const second = await run();
     await second.seeder.start();
     await vi.waitFor(() => expect(second.events).toEqual(['regular 50']));
     expect(second.torrent().peerId.equals(peerId)).toBe(true);
@@ -216,7 +196,7 @@ describe('seeding', () => {
   test("takes an import's session over as it is, or ends it when nobody wants it seeded", async () => {
     for (const seeding of [true, false]) {
       const id = await addTorrent({ seeding });
-      const { seeder, sessions, engine } = run();
+      const { seeder, sessions, engine } = await run();
       const row = await database.db.selectFrom('torrent_metainfo').selectAll().where('torrent_id', '=', id).execute();
       const info = parseInfo(row[0]?.info as Buffer);
       const { infoHash } = info;
@@ -235,7 +215,7 @@ describe('what goes wrong', () => {
   test('is told at its torrent and hinders no other', async () => {
     const bad = await addTorrent({ info: bencode({ name: 'other' }) });
     const good = await addTorrent();
-    const { seeder, torrent } = run();
+    const { seeder, torrent } = await run();
     await seeder.start();
     expect(seeder.view(good)).not.toBeNull();
     const errors = async () => (await library.torrents()).map(({ error }) => error);
@@ -250,9 +230,24 @@ describe('what goes wrong', () => {
     await seeder.stop();
   });
 
+  test('a tracker that refuses is told in words, and asked again at once when a person wants it', async () => {
+    const id = await addTorrent();
+    const { seeder, says, events } = await run();
+    says.refusal = 'unregistered torrent';
+    await seeder.start();
+    await vi.waitFor(() => expect(seeder.view(id)?.refusal).toContain('tracker.example does not know this torrent'));
+    expect(JSON.stringify(seeder.view(id))).not.toContain('secret');
+    expect(events).toHaveLength(1);
+    says.refusal = null;
+    await library.setTorrentSeeding(id, true);
+    await vi.waitFor(() => expect(seeder.view(id)).toMatchObject({ refusal: null, trackers: [{ state: 'working' }] }));
+    expect(events).toEqual(['started 0', 'started 0']);
+    await seeder.stop();
+  });
+
   test('is tried again when it passes', async () => {
     const id = await addTorrent();
-    const { seeder, journal, clock } = run();
+    const { seeder, journal, clock } = await run();
     vi.spyOn(journal, 'load').mockRejectedValueOnce(new BaeError('unavailable', 'the database is busy'));
     await seeder.start();
     expect(seeder.view(id)).toBeNull();
@@ -265,7 +260,7 @@ describe('what goes wrong', () => {
 
 test('a piece is read whole, wherever it lies, and nothing stays open', async () => {
   const id = await addTorrent({ seeding: false });
-  const { seeder, leases } = run();
+  const { seeder, leases } = await run();
   const first = await seeder.readPiece(id, 0);
   const last = await seeder.readPiece(id, 1);
   expect([first.length, last.length]).toEqual([PIECE, 1000]);
@@ -280,7 +275,7 @@ test('a piece is read whole, wherever it lies, and nothing stays open', async ()
 
 test('the cache mode is saved only when the vault agreed', async () => {
   const [one, two] = [await addTorrent({ seeding: false }), await addTorrent({ seeding: false })];
-  const { seeder, pins } = run();
+  const { seeder, pins } = await run();
   const modes = async () => (await library.torrents()).map(({ cacheMode }) => cacheMode);
   await seeder.setCacheMode(one, 'pinned');
   await expect(seeder.setCacheMode(two, 'pinned')).rejects.toMatchObject({ kind: 'refused' });

@@ -29,6 +29,8 @@ export const STOP_MILLISECONDS = 3_000;
 export interface SeedView {
   readonly stats: TorrentStats;
   readonly trackers: readonly TrackerStatus[];
+  /** Why no tracker has us, in words; null when one has, or none said why. */
+  readonly refusal: string | null;
 }
 
 /**
@@ -49,7 +51,11 @@ export class TorrentSeeder {
 
   /** Seeds again all that is to be seeded. What cannot be is told at its torrent and hinders no other. */
   async start(): Promise<void> {
-    this.#stopListening = this.#deps.library.onSeedingChange(({ torrentId }) => this.#follow(torrentId));
+    this.#stopListening = this.#deps.library.onSeedingChange(({ torrentId, isSeeding }) => {
+      // A person who wants seeded what is seeded wants its trackers asked again.
+      if (isSeeding) this.#seeds.get(torrentId)?.retry();
+      return this.#follow(torrentId);
+    });
     for (const { id } of await this.#deps.library.getSeedingTorrents()) await this.#follow(id);
   }
 
@@ -107,7 +113,8 @@ export class TorrentSeeder {
   /** What a torrent's session is doing now; null when it is not seeded. */
   view(torrentId: number): SeedView | null {
     const session = this.#seeds.get(torrentId);
-    return session === undefined ? null : { stats: session.torrent.stats(), trackers: session.trackers() };
+    if (session === undefined) return null;
+    return { stats: session.torrent.stats(), trackers: session.trackers(), refusal: session.refusal };
   }
 
   async #setReleaseSeeding(releaseId: number, on: boolean): Promise<void> {
@@ -146,8 +153,9 @@ export class TorrentSeeder {
 
   async #begin(torrentId: number): Promise<void> {
     const { database, journal, sessions } = this.#deps;
-    const { info, ...rest } = await seedRow(database.db, torrentId);
+    // In this order: what the session before this one counted is in the database then.
     const announces = await journal.load(torrentId);
+    const { info, ...rest } = await seedRow(database.db, torrentId);
     // Still the import's: it hands it over right now.
     if (sessions.get(info.infoHash.toString('hex')) !== null) return;
     const session = sessions.begin({ infoHash: info.infoHash, id: torrentId, info, mode: 'seed', announces, ...rest });

@@ -7,6 +7,7 @@ export {
   type DhtStats,
   type SavedDht,
   type TrackerClient,
+  TrackerError,
   type TrackerStatus,
 } from './discovery/index.ts';
 export { inlineHasher, workerHasher } from './hash.ts';
@@ -23,7 +24,7 @@ export {
   parseTorrentFile,
 } from './metainfo/index.ts';
 export { systemNetwork } from './net.ts';
-export { type BeginSpec, type SavedAnnounces, Sessions, type TorrentSession } from './sessions.ts';
+export { Sessions } from './sessions.ts';
 export type {
   Engine,
   EngineLimits,
@@ -35,5 +36,6 @@ export type {
   TorrentStats,
 } from './swarm/index.ts';
 export { createEngine } from './swarm/index.ts';
+export type { BeginSpec, SavedAnnounces, SessionKeeper, TorrentSession } from './torrent-session.ts';
 export { createTrackers } from './trackers.ts';
 export { makePeerId } from './wire/index.ts';

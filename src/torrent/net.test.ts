@@ -1,9 +1,12 @@
-import { expect, it } from 'vitest';
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemNetwork } from './net.ts';
 import type { Connection } from './ports.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 const CHUNKS = 512;
+/** More than the system takes while nobody reads. */
+const MUCH = Buffer.alloc(64 * 2 ** 20);
 
 /** Both ends of a connection over the system's loopback. */
 async function connected(): Promise<{ here: Connection; there: Connection; close: () => Promise<void> }> {
@@ -38,4 +41,67 @@ it.each(['dialled', 'accepted'])('%s: what came is freed once it was handled, an
   expect(kept.reduce((sum, one) => sum + one.length, 0)).toBeLessThan(64 * CHUNK_BYTES);
   sender.destroy();
   await close();
+});
+
+describe('what was written', () => {
+  let server: Server;
+  let peer: Promise<Socket>;
+  let connection: Connection;
+  let told: string[];
+
+  beforeEach(async () => {
+    const came = Promise.withResolvers<Socket>();
+    peer = came.promise;
+    server = createServer({ pauseOnConnect: true }, (socket) => came.resolve(socket.on('error', () => undefined)));
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    const address = server.address();
+    connection = await systemNetwork.connect(
+      '127.0.0.1',
+      typeof address === 'object' ? (address?.port ?? 0) : 0,
+      5_000,
+    );
+    told = [];
+  });
+  afterEach(async () => {
+    connection.destroy();
+    (await peer).destroy();
+    await new Promise((closed) => server.close(closed));
+  });
+
+  const handle = () =>
+    new Promise<void>((ended) => {
+      connection.handlers = {
+        data: () => undefined,
+        drained: () => undefined,
+        closed: () => {
+          told.push('closed');
+          setImmediate(ended);
+        },
+      };
+    });
+
+  it('what the system did not take is not counted: the end is told before the buffers come back', async () => {
+    const ended = handle();
+    connection.write([MUCH, MUCH], () => told.push('written'));
+    (await peer).resetAndDestroy();
+    await ended;
+    connection.write([MUCH], () => told.push('written late'));
+    expect(told).toEqual(['closed', 'written', 'written late']);
+  });
+
+  it('so it is when this side ends it', async () => {
+    const ended = handle();
+    connection.write([MUCH, MUCH], () => told.push('written'));
+    connection.destroy();
+    connection.write([MUCH], () => told.push('written after'));
+    await ended;
+    expect(told[0]).toBe('closed');
+    expect(told.slice(1).sort()).toEqual(['written', 'written after']);
+  });
+
+  it('what it took is told at once', async () => {
+    void handle();
+    await new Promise<void>((written) => connection.write([Buffer.from('a'), Buffer.from('b')], written));
+    expect(told).toEqual([]);
+  });
 });

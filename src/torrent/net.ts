@@ -73,6 +73,7 @@ class TcpConnection implements Connection {
   readonly #socket: Socket;
   #handlers: ConnectionHandlers | null = null;
   #error: Error | undefined;
+  #isClosed = false;
 
   constructor(socket: Socket, remoteAddress: string, remotePort: number) {
     this.#socket = socket;
@@ -82,7 +83,10 @@ class TcpConnection implements Connection {
     socket.on('error', (error) => {
       this.#error = error;
     });
-    socket.on('close', () => this.#handlers?.closed(this.#error));
+    socket.on('close', () => {
+      this.#isClosed = true;
+      this.#handlers?.closed(this.#error);
+    });
   }
 
   get handlers(): ConnectionHandlers | null {
@@ -113,14 +117,22 @@ class TcpConnection implements Connection {
     const socket = this.#socket;
     const last = buffers.length - 1;
     if (last < 0 || socket.destroyed) {
-      written?.();
+      if (written !== undefined) this.#done(last >= 0, written);
       return;
     }
     if (last > 0) socket.cork();
     for (let at = 0; at < last; at++) socket.write(buffers[at] as Buffer);
-    // The callback comes with an error too: whatever happened, the system is done with the buffers.
-    socket.write(buffers[last] as Buffer, written && (() => written()));
+    socket.write(buffers[last] as Buffer, written && ((error) => this.#done(error != null, written)));
     if (last > 0) socket.uncork();
+  }
+
+  /**
+   * The system is done with what was written, with an error too. Then it has not taken it all, and that the connection is
+   * at its end is told first, so that nobody counts the bytes as sent.
+   */
+  #done(hasFailed: boolean, written: () => void): void {
+    if (hasFailed && !this.#isClosed) this.#socket.once('close', () => written());
+    else written();
   }
 
   pause(): void {

@@ -104,7 +104,10 @@ export interface Connection {
   readonly remotePort: number;
   /** Set by the owner, and by the next when it is handed on. No data arrives before the first. */
   handlers: ConnectionHandlers | null;
-  /** Queues bytes in order, as one write where it can. The buffers must stay unchanged until `written`. */
+  /**
+   * Queues bytes in order, as one write where it can. The buffers must stay unchanged until `written`: the system took them
+   * all, or, when `closed` was called before it, does not want them any more.
+   */
   write(buffers: readonly Buffer[], written?: () => void): void;
   /** `write` copies what it is given: the buffers are free again when it returns. */
   readonly copies?: true;

@@ -8,8 +8,9 @@ import { silentLog } from '../lib/log.ts';
 import { seededRandom } from '../lib/random.ts';
 import { AnnounceScheduler, type DhtTorrent } from './discovery/index.ts';
 import type { Info } from './metainfo/index.ts';
-import { type BeginSpec, Sessions } from './sessions.ts';
+import { Sessions } from './sessions.ts';
 import { createEngine, type Engine } from './swarm/index.ts';
+import type { BeginSpec } from './torrent-session.ts';
 
 const PUBLIC = infoOf(Buffer.alloc(50_000, 1), 16_384);
 const PRIVATE = infoOf(Buffer.alloc(50_000, 2), 16_384, { private: 1 });
@@ -39,10 +40,14 @@ beforeEach(() => {
         return { stop: () => void looked.delete(torrent) };
       },
     },
-    random,
+    ...{ clock, random, log: silentLog },
     newPeerId: () => random.bytes(20),
-    changed: () => undefined,
-    save: () => Promise.resolve(),
+    keeper: {
+      changed: () => undefined,
+      counted: () => undefined,
+      keep: () => Promise.resolve(),
+      flush: () => Promise.resolve(),
+    },
   });
 });
 afterEach(async () => {

@@ -119,7 +119,7 @@ export class VirtualConnection implements Connection {
 
   write(buffers: readonly Buffer[], written?: () => void): void {
     if (this.#ended) {
-      written?.();
+      if (written !== undefined) this.#clock.after(0, written);
       return;
     }
     const bytes = Buffer.concat(buffers);
@@ -164,9 +164,9 @@ export class VirtualConnection implements Connection {
     if (this.#ended) return;
     this.#ended = true;
     this.#clock.after(0, () => {
+      this.#handlers?.closed();
       for (const written of this.#written) written();
       this.#written.clear();
-      this.#handlers?.closed();
     });
   }
 

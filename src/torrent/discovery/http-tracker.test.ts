@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encode } from '../metainfo/index.ts';
@@ -74,6 +74,63 @@ describe('an announce over HTTP', () => {
     });
   });
 
+  test('is these bytes on the wire, and no others, on one connection for one after the other', async () => {
+    const got: string[] = [];
+    let connections = 0;
+    const raw = createTcpServer((socket) => {
+      connections++;
+      socket.on('data', (bytes) => {
+        got.push(bytes.toString('latin1'));
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${good.length}\r\n\r\n`);
+        socket.write(good);
+      });
+    });
+    await new Promise<void>((ready) => raw.listen(0, '127.0.0.1', ready));
+    const { port } = raw.address() as AddressInfo;
+    const place = new URL(`http://127.0.0.1:${port}/k/announce`);
+    for (const event of ['started', null] as const) {
+      await tracker.announce(place, { ...request, event }, new AbortController().signal);
+    }
+    const target = (event: string) =>
+      '/k/announce?info_hash=%00%FFA%20%2F~-._%25%AA%BB%CC%DD%EE%FF%00%11%223&peer_id=-BA0100-abcdefghijkl&port=51533' +
+      `&uploaded=1099511627776&downloaded=7&left=0&corrupt=0&key=0000BEEF${event}&numwant=50&compact=1&no_peer_id=1` +
+      '&trackerid=a%20b';
+    const rest = `Host: 127.0.0.1:${port}\r\nConnection: keep-alive\r\n\r\n`;
+    const ours = 'User-Agent: bae/0.1.0\r\nAccept-Encoding: gzip\r\n';
+    expect(got).toEqual([
+      `GET ${target('&event=started')} HTTP/1.1\r\n${ours}${rest}`,
+      `GET ${target('')} HTTP/1.1\r\n${ours}${rest}`,
+    ]);
+    expect(connections).toBe(1);
+    tracker.close();
+    await new Promise((closed) => raw.close(closed));
+  });
+
+  test('a kept connection that the tracker has closed is no failure', async () => {
+    let requests = 0;
+    const raw = createTcpServer((socket) => {
+      let first = true;
+      socket.on('error', () => undefined);
+      socket.on('data', () => {
+        requests++;
+        if (first)
+          socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${good.length}\r\n\r\n${good.toString('latin1')}`, 'latin1');
+        else socket.resetAndDestroy();
+        first = false;
+      });
+    });
+    await new Promise<void>((ready) => raw.listen(0, '127.0.0.1', ready));
+    const place = new URL(`http://127.0.0.1:${(raw.address() as AddressInfo).port}/announce`);
+    for (let index = 0; index < 3; index++) {
+      await expect(tracker.announce(place, request, new AbortController().signal)).resolves.toMatchObject({
+        seeders: 3,
+      });
+    }
+    expect(requests).toBe(5);
+    tracker.close();
+    await new Promise((closed) => raw.close(closed));
+  });
+
   test('a regular announce has no event, and a tracker without a query gets a question mark', () => {
     const plain = announceUrl(new URL('http://t.example/a#x'), { ...request, event: null, trackerId: null });
     expect(plain).toMatch(/^http:\/\/t\.example\/a\?info_hash=/);
@@ -134,7 +191,27 @@ describe('an announce over HTTP', () => {
       expect(error).toMatchObject({ name: 'TrackerError', kind: 'unreachable' });
       expect(error.message).not.toContain(PASSKEY);
     }
-    expect(seen.length).toBe(faults.length - 1 + 4);
+    // One of them ends in a loop of redirects; one closes a kept connection, which is tried again on a new one.
+    expect(seen.length).toBe(faults.length - 1 + 4 + 1);
+  });
+
+  test('words of a tracker that repeats its passkey are shown without it, also after a redirect and at the cut', async () => {
+    const words = [
+      `passkey ${PASSKEY} not found`,
+      `no such user: ${encodeURIComponent(PASSKEY.toUpperCase())}`,
+      `${'x '.repeat(145)}${PASSKEY}`,
+    ];
+    for (const reason of words) {
+      body(encode({ 'failure reason': reason }));
+      await expect(announce()).rejects.toSatisfy((error: Error) => !/0123456789|passkey-/i.test(error.message));
+      body(encode({ 'warning message': reason }));
+      expect((await announce()).warning).not.toMatch(/0123456789/);
+    }
+    answer = (incoming, response) =>
+      incoming.url?.startsWith('/other') === true
+        ? response.end(encode({ 'failure reason': 'key secondkey of user is unknown' }))
+        : response.writeHead(302, { location: '/other?key=secondkey' }).end();
+    await expect(announce()).rejects.toThrow('key … of user is unknown');
   });
 
   test('a silent tracker ends with the signal', async () => {

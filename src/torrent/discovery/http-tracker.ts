@@ -13,7 +13,13 @@ export interface HttpTrackerOptions {
   readonly userAgent: string;
 }
 
-/** Announces over HTTP and HTTPS (BEP 3, 7, 23), with exactly the headers set here. */
+class StaleConnectionError extends Error {}
+
+/**
+ * Announces over HTTP and HTTPS (BEP 3, 7, 23). Headers are Host, User-Agent, Accept-Encoding and Connection, no more:
+ * trackers turn away what looks like a browser (Accept-Language, Cookie). Accept-Encoding stays, since a list of hundreds
+ * of peers is sent for every announce and other clients ask for gzip too.
+ */
 export class HttpTracker implements TrackerClient {
   readonly #options: HttpTrackerOptions;
   readonly #agents: { 'http:': HttpAgent; 'https:': HttpsAgent };
@@ -26,12 +32,14 @@ export class HttpTracker implements TrackerClient {
 
   async announce(tracker: URL, request: AnnounceRequest, signal: AbortSignal) {
     let url = new URL(announceUrl(tracker, request));
+    const urls = [tracker];
     for (let hop = 0; hop <= REDIRECTS; hop++) {
       const reply = await this.#get(url, signal);
       const status = reply.statusCode ?? 0;
-      if (!REDIRECT_STATUS.includes(status)) return parseReply(await this.#body(reply, url, signal), url.host, status);
+      if (!REDIRECT_STATUS.includes(status)) return parseReply(await this.#body(reply, url, signal), urls, status);
       reply.resume();
       url = redirected(url, reply.headers.location);
+      urls.push(url);
     }
     throw new TrackerError('unreachable', `${tracker.host} redirects more than ${REDIRECTS} times`);
   }
@@ -42,18 +50,33 @@ export class HttpTracker implements TrackerClient {
   }
 
   async #get(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.#getOnce(url, signal);
+      } catch (error) {
+        // A kept connection that the tracker closed just when it was used again has not brought the request there.
+        if (!(error instanceof StaleConnectionError)) throw unreachable(url, error);
+        if (tries === CONNECTIONS_PER_HOST) throw unreachable(url, error.cause);
+      }
+    }
+  }
+
+  async #getOnce(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
     // A literal address never reaches `lookup`, so it is judged here.
     if (/^[\d.]+$|^\[/.test(url.hostname)) await this.#options.resolver.resolve(url.hostname);
     const secure = url.protocol === 'https:';
     const options = {
       agent: secure ? this.#agents['https:'] : this.#agents['http:'],
       lookup: this.#options.resolver.lookup,
-      headers: { 'user-agent': this.#options.userAgent, 'accept-encoding': 'gzip' },
+      headers: { 'User-Agent': this.#options.userAgent, 'Accept-Encoding': 'gzip' },
       signal,
     };
     return new Promise((resolve, reject) => {
       const sent = (secure ? httpsRequest : httpRequest)(url, options, resolve);
-      sent.on('error', (error) => reject(unreachable(url, error)));
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        const isStale = sent.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+        reject(isStale ? new StaleConnectionError('a kept connection was closed', { cause: error }) : error);
+      });
       sent.end();
     });
   }

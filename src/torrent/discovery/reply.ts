@@ -1,8 +1,9 @@
 import { errorMessage } from '../../lib/errors.ts';
-import { type BencodeValue, cleanText, decode, type HostPort } from '../metainfo/index.ts';
+import { type BencodeValue, decode, type HostPort } from '../metainfo/index.ts';
 import { addressBytes, decodeCompactPeers4, decodeCompactPeers6 } from '../wire/index.ts';
-import { DEFAULT_INTERVAL_SECONDS, MESSAGE_CHARACTERS, PEERS_PER_REPLY, REPLY_BYTES } from './limits.ts';
+import { DEFAULT_INTERVAL_SECONDS, PEERS_PER_REPLY, REPLY_BYTES } from './limits.ts';
 import { type AnnounceReply, TrackerError } from './ports.ts';
+import { trackerWords } from './words.ts';
 
 /** Values and keys of one reply: 500 peers as dictionaries, with room to spare. */
 const REPLY_TOKENS = 20_000;
@@ -10,15 +11,17 @@ const REPLY_DEPTH = 8;
 const SECONDS_A_MINUTE = 60;
 
 /**
- * Reads a tracker's HTTP reply (BEP 3, 7, 23, 31). `host` is for messages. A failure reason counts whatever the status
- * is; a reply that is not bencode is told with the status.
+ * Reads a tracker's HTTP reply (BEP 3, 7, 23, 31). `urls` led to it, the last of them gave it; messages name its host and
+ * hold no secret of any. A failure reason counts whatever the status is; a reply that is not bencode is told with the
+ * status.
  * @throws TrackerError
  */
-export function parseReply(body: Buffer, host: string, status: number): AnnounceReply {
+export function parseReply(body: Buffer, urls: readonly URL[], status: number): AnnounceReply {
+  const host = urls.at(-1)?.host ?? '';
   let reply: BencodeValue;
   try {
     reply = decode(body, { maxBytes: REPLY_BYTES, maxDepth: REPLY_DEPTH, maxTokens: REPLY_TOKENS });
-    if (reply.get('failure reason') === undefined && status === 200) return readReply(reply);
+    if (reply.get('failure reason') === undefined && status === 200) return readReply(reply, urls);
   } catch (error) {
     throw new TrackerError(
       'unreachable',
@@ -27,10 +30,10 @@ export function parseReply(body: Buffer, host: string, status: number): Announce
         : `${host} answers with status ${status}`,
     );
   }
-  throw failure(reply, host, status);
+  throw failure(reply, urls, `${host} answers with status ${status}`);
 }
 
-function readReply(reply: BencodeValue): AnnounceReply {
+function readReply(reply: BencodeValue, urls: readonly URL[]): AnnounceReply {
   const count = (key: string) => reply.get(key)?.integer(0) ?? null;
   const warning = reply.get('warning message');
   const trackerId = reply.get('tracker id');
@@ -40,7 +43,7 @@ function readReply(reply: BencodeValue): AnnounceReply {
     seeders: count('complete'),
     leechers: count('incomplete'),
     peers: [...readPeers(reply.get('peers')), ...readPeers6(reply.get('peers6'))].slice(0, PEERS_PER_REPLY),
-    warning: warning === undefined ? null : cleanText(warning.text(), MESSAGE_CHARACTERS),
+    warning: warning === undefined ? null : trackerWords(warning.text(), urls),
     trackerId: trackerId === undefined ? null : Buffer.from(trackerId.bytes()),
   };
 }
@@ -62,10 +65,10 @@ function readPeers6(peers: BencodeValue | undefined): HostPort[] {
   return peers === undefined ? [] : decodeCompactPeers6(peers.bytes());
 }
 
-function failure(reply: BencodeValue, host: string, status: number): TrackerError {
+function failure(reply: BencodeValue, urls: readonly URL[], otherwise: string): TrackerError {
   const reason = reply.get('failure reason');
-  const words = reason?.kind === 'bytes' ? cleanText(reason.text(), MESSAGE_CHARACTERS) : '';
-  const message = words === '' ? `${host} answers with status ${status}` : words;
+  const words = reason?.kind === 'bytes' ? trackerWords(reason.text(), urls) : '';
+  const message = words === '' ? otherwise : words;
   // BEP 31: a number of minutes, or the word never.
   const retry = reply.get('retry in');
   if (retry?.kind === 'bytes' && retry.text() === 'never') return new TrackerError('never', message);

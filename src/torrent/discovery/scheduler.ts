@@ -4,9 +4,11 @@ import { errorMessage } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { TimingWheel } from '../../lib/wheel.ts';
-import { ANNOUNCE_MILLISECONDS, ANNOUNCES_AT_ONCE, STOPPED_MILLISECONDS } from './limits.ts';
-import { type TrackerClient, TrackerError } from './ports.ts';
+import { HostQueues, type Job } from './host-queues.ts';
+import { ANNOUNCE_MILLISECONDS, MOST_RETRY_SECONDS, STOPPED_MILLISECONDS } from './limits.ts';
+import { type AnnounceRequest, type TrackerClient, TrackerError } from './ports.ts';
 import { AnnounceSession, type SessionSpec } from './session.ts';
+import type { Tracker } from './tracker.ts';
 
 export interface SchedulerOptions {
   /** By URL protocol: `http:`, `https:`, `udp:`. */
@@ -25,162 +27,233 @@ export interface AnnounceHandle {
   readonly session: AnnounceSession;
   /** A download ended: tells the tracker now. */
   completed(): void;
-  /** Announces as soon as the tracker's minimum interval allows. */
-  announceSoon(): void;
+  /** A person's wish: trackers that failed are tried at once, one that works as soon as its minimum interval allows. */
+  retry(): void;
+  /** Ends the announces and tells nobody: trackers go on thinking of us as there. */
+  leave(): void;
   /**
-   * Ends the session. With `tell`, the tracker that knows us gets `stopped`; resolves when it was told or when the time
-   * for that is over, and never rejects.
+   * Ends the announces and tells `stopped` to the trackers that know us. Resolves when they were told or the signal
+   * aborts, and never rejects; a tracker that could not be told still is among the session's `startedWith`.
    */
-  stop(tell: boolean): Promise<void>;
+  stop(signal: AbortSignal): Promise<void>;
 }
 
 interface Entry {
   readonly session: AnnounceSession;
-  lastSeconds: number;
+  /** Waiting in the queue of a host. */
+  queued: { readonly host: string; readonly job: Job } | null;
   busy: boolean;
+  /** The next announce follows at once. */
   again: boolean;
   ended: boolean;
+  /** Who waits for it not to be busy. */
   idle: (() => void) | null;
 }
 
-/** All torrents' announces: one wheel, one tick a second, a bounded number under way. */
+/** Announce URLs that torrents share. */
+const URLS_SHARED = 1_000;
+
+/** All torrents' announces: one wheel, one tick a second, queues by host. */
 export class AnnounceScheduler {
   readonly #options: SchedulerOptions;
   readonly #wheel: TimingWheel<Entry>;
-  readonly #ready = new Set<Entry>();
+  readonly #queues = new HostQueues();
   readonly #tick: Timer;
-  #running = 0;
+  /** Most torrents of a private tracker have the same announce URL, and a URL takes a kilobyte. */
+  readonly #urls = new Map<string, URL>();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#wheel = new TimingWheel(this.#seconds());
-    this.#tick = options.clock.every(1_000, () => this.#look());
+    this.#tick = options.clock.every(1_000, () => {
+      for (const entry of this.#wheel.due(this.#seconds())) this.#queue(entry, false);
+      this.#queues.tick();
+    });
   }
 
   /** Announces begin at once; a torrent without trackers is quietly none of our business. */
   add(spec: SessionSpec): AnnounceHandle {
-    const session = new AnnounceSession(spec, this.#options.random);
-    const entry: Entry = { session, lastSeconds: -1e9, busy: false, again: false, ended: false, idle: null };
-    this.#now(entry);
+    const session = new AnnounceSession(spec, this.#options.random, (text) => this.#urlOf(text));
+    const entry: Entry = { session, queued: null, busy: false, again: false, ended: false, idle: null };
+    this.#queue(entry, false);
     return {
       session,
       completed: () => {
         session.completed();
-        this.#now(entry);
+        this.#queue(entry, true);
       },
-      announceSoon: () => {
-        if (!entry.ended && !entry.busy) this.#wheel.set(entry, entry.lastSeconds + session.leastSeconds);
-      },
-      stop: (tell) => this.#stop(entry, tell),
+      retry: () => this.#retry(entry),
+      leave: () => this.#end(entry),
+      stop: (signal) => this.#stop(entry, signal),
     };
   }
 
   close(): void {
     this.#tick.cancel();
-    this.#ready.clear();
+    this.#queues.clear();
+  }
+
+  #urlOf(text: string): URL {
+    const known = this.#urls.get(text);
+    if (known !== undefined) return known;
+    const url = new URL(text);
+    if (this.#urls.size < URLS_SHARED) this.#urls.set(text, url);
+    return url;
   }
 
   #seconds(): number {
     return this.#options.clock.monotonic() / 1_000;
   }
 
-  #look(): void {
-    for (const entry of this.#wheel.due(this.#seconds())) this.#ready.add(entry);
-    this.#run();
-  }
-
-  #now(entry: Entry): void {
+  /** It is due: it waits its turn at the tracker that is to be spoken to. */
+  #queue(entry: Entry, urgent: boolean): void {
+    // One under way sees to what comes after it.
+    if (entry.ended || entry.busy) return;
     this.#wheel.delete(entry);
-    if (entry.busy) entry.again = true;
-    else if (!entry.ended) this.#ready.add(entry);
-    this.#run();
-  }
-
-  #run(): void {
-    for (const entry of this.#ready) {
-      if (this.#running >= ANNOUNCES_AT_ONCE) return;
-      this.#ready.delete(entry);
-      if (entry.ended || entry.busy) continue;
-      this.#running++;
-      entry.busy = true;
-      this.#announce(entry)
-        .catch((error) => this.#options.log.error('an announce broke', { error: errorMessage(error) }))
-        .finally(() => {
-          this.#running--;
-          entry.busy = false;
-          entry.idle?.();
-          if (entry.again) {
-            entry.again = false;
-            this.#now(entry);
-          } else this.#run();
-        });
+    const now = this.#seconds();
+    const tracker = entry.session.choose(now);
+    if (tracker === null) {
+      const pauseSeconds = entry.session.wait(now);
+      if (pauseSeconds !== null) this.#wheel.set(entry, now + pauseSeconds);
+      return;
     }
+    this.#unqueue(entry);
+    const job = () => this.#run(entry, tracker);
+    entry.queued = { host: tracker.url.host, job };
+    this.#queues.push(tracker.url.host, job, urgent || entry.session.isUrgent);
   }
 
-  async #announce(entry: Entry): Promise<void> {
+  #unqueue(entry: Entry): void {
+    if (entry.queued !== null) this.#queues.drop(entry.queued.host, entry.queued.job);
+    entry.queued = null;
+  }
+
+  #later(entry: Entry, pauseSeconds: number | null): void {
+    if (pauseSeconds === null || entry.ended) return;
+    if (pauseSeconds === 0) entry.again = true;
+    else this.#wheel.set(entry, this.#seconds() + pauseSeconds);
+  }
+
+  #retry(entry: Entry): void {
+    if (entry.busy || entry.ended) return;
+    entry.session.retry();
+    const tracker = entry.session.choose(this.#seconds());
+    if (tracker?.state !== 'working') this.#queue(entry, true);
+    else if (entry.queued === null) this.#wheel.set(entry, Math.max(this.#seconds(), tracker.leastAt));
+  }
+
+  async #run(entry: Entry, tracker: Tracker): Promise<void> {
+    entry.queued = null;
+    entry.busy = true;
+    try {
+      await this.#announce(entry, tracker);
+    } catch (error) {
+      this.#options.log.error('an announce broke', { error: errorMessage(error) });
+      this.#later(entry, MOST_RETRY_SECONDS);
+    }
+    entry.busy = false;
+    entry.idle?.();
+    const { again } = entry;
+    entry.again = false;
+    if (again) this.#queue(entry, false);
+  }
+
+  async #announce(entry: Entry, tracker: Tracker): Promise<void> {
     const { session } = entry;
-    const next = session.next(this.#options.port(), false);
-    if (next === null) return;
+    const counters = await session.spec.counters();
+    if (entry.ended) return;
+    const request = session.request(tracker, this.#options.port(), counters, false);
     let pauseSeconds: number | null;
     try {
-      const reply = await this.#send(next, ANNOUNCE_MILLISECONDS);
-      pauseSeconds = session.succeeded(next.request, reply);
+      const reply = await this.#send(tracker, request, ANNOUNCE_MILLISECONDS);
+      pauseSeconds = session.succeeded(tracker, request, reply, this.#seconds());
       const peers = reply.peers.filter(({ host }) => this.#options.allowPrivateAddresses || isPublicAddress(host));
       if (!entry.ended && peers.length > 0) session.spec.found(peers);
     } catch (error) {
       if (!(error instanceof TrackerError)) throw error;
-      this.#options.log.warn('an announce failed', { tracker: next.url.host, reason: error.message });
-      pauseSeconds = session.failed(error);
+      this.#options.log.warn('an announce failed', { tracker: tracker.url.host, reason: error.message });
+      pauseSeconds = session.failed(tracker, error, this.#seconds());
     }
-    entry.lastSeconds = this.#seconds();
-    if (pauseSeconds !== null && !entry.ended) {
-      if (pauseSeconds === 0) entry.again = true;
-      else this.#wheel.set(entry, entry.lastSeconds + pauseSeconds);
-    }
+    this.#later(entry, pauseSeconds);
     session.spec.changed(session);
   }
 
-  async #send(next: NonNullable<ReturnType<AnnounceSession['next']>>, milliseconds: number) {
-    const client = this.#options.clients.get(next.url.protocol);
-    if (client === undefined) throw new TrackerError('never', `${next.url.protocol} trackers are not supported`);
+  async #send(tracker: Tracker, request: AnnounceRequest, milliseconds: number, signal?: AbortSignal) {
+    const client = this.#options.clients.get(tracker.url.protocol);
+    if (client === undefined) throw new TrackerError('never', `${tracker.url.protocol} trackers are not supported`);
     const abort = new AbortController();
     const timer = this.#options.clock.after(milliseconds, () => abort.abort());
+    const both = signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]);
     try {
-      return await client.announce(next.url, next.request, abort.signal);
+      return await client.announce(tracker.url, request, both);
     } finally {
       timer.cancel();
     }
   }
 
-  async #stop(entry: Entry, tell: boolean): Promise<void> {
-    if (entry.ended) return;
+  /** False if it had ended before. */
+  #end(entry: Entry): boolean {
+    const isFirst = !entry.ended;
     entry.ended = true;
     entry.again = false;
     this.#wheel.delete(entry);
-    if (!tell) return;
+    this.#unqueue(entry);
+    return isFirst;
+  }
+
+  async #stop(entry: Entry, signal: AbortSignal): Promise<void> {
+    if (!this.#end(entry)) return;
     // A `started` under way may be acknowledged yet: then it wants its `stopped`.
-    if (entry.busy) await this.#untilIdle(entry);
-    const next = entry.session.next(this.#options.port(), true);
-    if (next === null) return;
-    try {
-      await this.#send(next, STOPPED_MILLISECONDS);
-    } catch (error) {
-      this.#options.log.warn('a tracker could not be told of the stop', {
-        tracker: next.url.host,
-        reason: errorMessage(error),
+    if (entry.busy) {
+      const idle = new Promise<void>((resolve) => {
+        entry.idle = resolve;
       });
+      await Promise.race([idle, aborted(signal)]);
     }
-    entry.session.stopped();
+    await Promise.all(entry.session.knowing().map((tracker) => this.#queueStopped(entry, tracker, signal)));
     entry.session.spec.changed(entry.session);
   }
 
-  #untilIdle(entry: Entry): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#options.clock.after(STOPPED_MILLISECONDS, resolve);
-      entry.idle = () => {
-        timer.cancel();
+  async #queueStopped(entry: Entry, tracker: Tracker, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const told = new Promise<void>((resolve) => {
+      const job = async () => {
+        if (!signal.aborted) await this.#tellStopped(entry, tracker, signal);
         resolve();
       };
+      this.#queues.push(tracker.url.host, job, true);
     });
+    await Promise.race([told, aborted(signal)]);
   }
+
+  async #tellStopped(entry: Entry, tracker: Tracker, signal: AbortSignal): Promise<void> {
+    const { session } = entry;
+    try {
+      const request = session.request(tracker, this.#options.port(), await session.spec.counters(), true);
+      await this.#send(tracker, request, STOPPED_MILLISECONDS, signal);
+      session.stopped(tracker);
+    } catch (error) {
+      // A tracker that answers at all, if only with a refusal, was told.
+      if (error instanceof TrackerError && error.kind !== 'unreachable') session.stopped(tracker);
+      this.#options.log.warn('a tracker could not be told of the stop', {
+        tracker: tracker.url.host,
+        reason: errorMessage(error),
+      });
+    }
+  }
+}
+
+/** One promise for all who wait: thousands of listeners on one signal cost more with each. */
+const abortions = new WeakMap<AbortSignal, Promise<void>>();
+
+function aborted(signal: AbortSignal): Promise<void> {
+  let promise = abortions.get(signal);
+  if (promise === undefined) {
+    promise = new Promise((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    abortions.set(signal, promise);
+  }
+  return promise;
 }

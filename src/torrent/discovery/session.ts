@@ -1,12 +1,14 @@
 import type { Random } from '../../lib/random.ts';
-import {
-  DEFAULT_INTERVAL_SECONDS,
-  FIRST_RETRY_SECONDS,
-  LEAST_INTERVAL_SECONDS,
-  MOST_INTERVAL_SECONDS,
-  MOST_RETRY_SECONDS,
-} from './limits.ts';
 import type { AnnounceEvent, AnnounceReply, AnnounceRequest, PeerAddress, TrackerError } from './ports.ts';
+import { Tracker, type TrackerStatus } from './tracker.ts';
+import { refusalWords } from './words.ts';
+
+/** Payload bytes of an announce session, and what is still to come. */
+export interface AnnounceCounters {
+  readonly uploaded: number;
+  readonly downloaded: number;
+  readonly left: number;
+}
 
 /** What the owner of a torrent gives for its announces. */
 export interface SessionSpec {
@@ -15,35 +17,19 @@ export interface SessionSpec {
   readonly key: number;
   /** Tiers (BEP 12). */
   readonly trackers: readonly (readonly string[])[];
-  /** The tracker that acknowledged `started` in a session that goes on after a restart; else null. */
-  readonly startedWith: string | null;
-  counters(): { uploaded: number; downloaded: number; left: number };
+  /** The trackers that know us, in a session that goes on after a restart; else empty. */
+  readonly startedWith: readonly string[];
+  /** What may be announced: for one peer id, never less than at any call before, in whatever run. */
+  counters(): Promise<AnnounceCounters>;
+  /** Whether it wants nothing more and is not whole (BEP 21). */
+  partial(): boolean;
   /** How many peers would be welcome now. */
   wanted(): number;
+  /** Whether somebody waits for its peers: it goes before those that only seed. */
+  eager(): boolean;
   found(peers: readonly PeerAddress[]): void;
   /** Something worth saving or showing changed. */
   changed(session: AnnounceSession): void;
-}
-
-export interface TrackerStatus {
-  /** Scheme, host and port; what follows may hold a passkey. */
-  readonly tracker: string;
-  readonly tier: number;
-  readonly state: 'not-asked' | 'working' | 'failing' | 'given-up';
-  readonly message: string | null;
-  readonly seeders: number | null;
-  readonly leechers: number | null;
-}
-
-interface Tracker {
-  readonly url: URL;
-  readonly text: string;
-  readonly tier: number;
-  state: TrackerStatus['state'];
-  message: string | null;
-  seeders: number | null;
-  leechers: number | null;
-  trackerId: Buffer | null;
 }
 
 /** What one torrent's announces have come to; the scheduler drives it. One tracker at a time is spoken to (BEP 12). */
@@ -52,25 +38,23 @@ export class AnnounceSession {
   readonly #random: Random;
   /** In the order they are tried; one that works is first of its tier. */
   readonly #trackers: Tracker[];
-  #at = 0;
-  #rounds = 0;
-  #intervalSeconds = DEFAULT_INTERVAL_SECONDS;
-  #leastSeconds = LEAST_INTERVAL_SECONDS;
-  #startedWith: string | null;
   #completedPending = false;
   #completedSent = false;
 
-  constructor(spec: SessionSpec, random: Random) {
+  /** `urlOf` parses an announce URL. */
+  constructor(spec: SessionSpec, random: Random, urlOf: (text: string) => URL) {
     this.spec = spec;
     this.#random = random;
-    this.#startedWith = spec.startedWith;
-    this.#trackers = spec.trackers.flatMap((tier, number) => shuffled(tier, random).map((text) => track(text, number)));
-    const known = this.#trackers.findIndex((tracker) => tracker.text === spec.startedWith);
-    if (known > 0) this.#promote(known);
+    this.#trackers = spec.trackers.flatMap((tier, number) =>
+      shuffled(tier, random).map((text) => new Tracker(text, urlOf(text), number, spec.startedWith.includes(text))),
+    );
+    // Those that know us go on where they were.
+    for (const tracker of [...this.#trackers]) if (tracker.knowsUs) this.#promote(tracker);
   }
 
-  get startedWith(): string | null {
-    return this.#startedWith;
+  /** The trackers that acknowledged `started` and no `stopped` since. */
+  get startedWith(): string[] {
+    return this.#trackers.filter(({ knowsUs }) => knowsUs).map(({ text }) => text);
   }
 
   /** Whether `completed` was acknowledged in this run. */
@@ -78,15 +62,21 @@ export class AnnounceSession {
     return this.#completedSent;
   }
 
-  /** How soon after an announce the next may follow when somebody asks for it. */
-  get leastSeconds(): number {
-    return this.#leastSeconds;
+  /** Whether its next announce goes before those of others. */
+  get isUrgent(): boolean {
+    return this.#completedPending || this.spec.eager();
   }
 
   status(): TrackerStatus[] {
-    return this.#trackers.map(({ url, tier, state, message, seeders, leechers }) => {
-      return { tracker: `${url.protocol}//${url.host}`, tier, state, message, seeders, leechers };
-    });
+    return this.#trackers.map(({ status }) => status);
+  }
+
+  /** Why none of the trackers has us, in words, when that is so and one of them said why; else null. */
+  get refusal(): string | null {
+    if (this.#trackers.some(({ state }) => state === 'working' || state === 'not-asked')) return null;
+    const refusing = this.#trackers.find(({ refusal }) => refusal !== null);
+    if (refusing === undefined || refusing.refusal === null) return null;
+    return refusalWords(refusing.refusal, refusing.url.host, refusing.message ?? '');
   }
 
   /** A download came to its end in this session: the next announce says so, once. */
@@ -94,89 +84,74 @@ export class AnnounceSession {
     this.#completedPending = true;
   }
 
-  /** The tracker to speak to next and what to say; null when none is left. */
-  next(port: number, stopping: boolean): { url: URL; request: AnnounceRequest } | null {
-    const tracker = stopping ? this.#trackers.find(({ text }) => text === this.#startedWith) : this.#trackers[this.#at];
-    if (tracker === undefined || tracker.state === 'given-up') return null;
+  /** A person wants all trackers tried again. */
+  retry(): void {
+    for (const tracker of this.#trackers) tracker.forgive();
+  }
+
+  /**
+   * The tracker to speak to now: each round begins with the first tier (BEP 12), leaving out those whose pause after a
+   * failure is not over. Null when that is so for all.
+   */
+  choose(now: number): Tracker | null {
+    return this.#trackers.find(({ state, notBefore }) => state !== 'given-up' && notBefore <= now) ?? null;
+  }
+
+  /** Seconds until `choose` gives a tracker; null when it never will. */
+  wait(now: number): number | null {
+    const times = this.#trackers.filter(({ state }) => state !== 'given-up').map(({ notBefore }) => notBefore);
+    return times.length === 0 ? null : Math.max(0, Math.min(...times) - now);
+  }
+
+  /** The trackers that are to be told when the session ends. */
+  knowing(): Tracker[] {
+    return this.#trackers.filter(({ knowsUs }) => knowsUs);
+  }
+
+  /** What to say to a tracker now. */
+  request(tracker: Tracker, port: number, counters: AnnounceCounters, stopping: boolean): AnnounceRequest {
     const { infoHash, peerId, key } = this.spec;
-    const event: AnnounceEvent = stopping
-      ? 'stopped'
-      : this.#startedWith !== tracker.text
-        ? 'started'
-        : this.#completedPending
-          ? 'completed'
-          : null;
-    const wanted = this.spec.wanted();
-    const request = {
-      infoHash,
-      peerId,
-      key,
-      port,
-      ...this.spec.counters(),
-      event,
-      wanted,
-      trackerId: tracker.trackerId,
-    };
-    return { url: tracker.url, request };
+    const event = stopping ? 'stopped' : this.#event(tracker, counters);
+    const { trackerId } = tracker;
+    return { infoHash, peerId, key, port, ...counters, event, wanted: this.spec.wanted(), trackerId };
   }
 
   /** Takes a reply in; gives the seconds to the next announce. */
-  succeeded(request: AnnounceRequest, reply: AnnounceReply): number {
-    const tracker = this.#trackers[this.#at] as Tracker;
-    Object.assign(tracker, {
-      state: 'working',
-      message: reply.warning,
-      seeders: reply.seeders,
-      leechers: reply.leechers,
-    });
-    if (reply.trackerId !== null) tracker.trackerId = reply.trackerId;
-    if (request.event === 'started') this.#startedWith = tracker.text;
+  succeeded(tracker: Tracker, request: AnnounceRequest, reply: AnnounceReply, now: number): number {
+    const pause = tracker.succeeded(reply, now);
+    if (request.event === 'started') tracker.knowsUs = true;
     if (request.event === 'completed') {
       this.#completedPending = false;
       this.#completedSent = true;
     }
-    this.#promote(this.#at);
-    this.#rounds = 0;
-    this.#intervalSeconds = clamp(reply.intervalSeconds, LEAST_INTERVAL_SECONDS, MOST_INTERVAL_SECONDS);
-    this.#leastSeconds = clamp(reply.minIntervalSeconds ?? 0, LEAST_INTERVAL_SECONDS, MOST_INTERVAL_SECONDS);
-    // A `completed` that became due while `started` was under way follows at once: trackers take one event a request.
-    return this.#completedPending ? 0 : this.#intervalSeconds;
+    this.#promote(tracker);
+    // A `completed` that became due while another was under way follows at once: trackers take one event a request.
+    return this.#completedPending ? 0 : pause;
   }
 
-  /** Takes a failure in; gives the seconds to the next try, or null when no tracker is left to try. */
-  failed(error: TrackerError): number | null {
-    const tracker = this.#trackers[this.#at] as Tracker;
-    tracker.state = error.kind === 'never' ? 'given-up' : 'failing';
-    tracker.message = error.message;
-    const next = this.#trackers.findIndex(({ state }, index) => index > this.#at && state !== 'given-up');
-    if (next > 0) {
-      this.#at = next;
-      return 0;
-    }
-    this.#at = this.#trackers.findIndex(({ state }) => state !== 'given-up');
-    if (this.#at < 0) return null;
-    const pause = Math.min(FIRST_RETRY_SECONDS * 2 ** this.#rounds++, MOST_RETRY_SECONDS, this.#intervalSeconds);
-    const jittered = pause * (0.75 + this.#random.int(5_000) / 10_000);
-    return Math.max(jittered, Math.min(error.retryInSeconds ?? 0, MOST_INTERVAL_SECONDS));
+  /** Takes a failure in; gives the seconds to the next try, of whichever tracker, or null when none is left to try. */
+  failed(tracker: Tracker, error: TrackerError, now: number): number | null {
+    tracker.failed(error, now, this.#random);
+    return this.wait(now);
   }
 
-  /** The tracker no longer counts us: its next announce begins anew. */
-  stopped(): void {
-    this.#startedWith = null;
+  /** It was told `stopped`. */
+  stopped(tracker: Tracker): void {
+    tracker.knowsUs = false;
   }
 
-  /** BEP 12: a tracker that works goes to the front of its tier, and the next round begins with the first tier. */
-  #promote(index: number): void {
-    const [tracker] = this.#trackers.splice(index, 1) as [Tracker];
+  #event(tracker: Tracker, { left }: AnnounceCounters): AnnounceEvent {
+    if (!tracker.knowsUs) return 'started';
+    if (this.#completedPending && left === 0) return 'completed';
+    return this.spec.partial() ? 'paused' : null;
+  }
+
+  /** BEP 12: a tracker that works goes to the front of its tier. */
+  #promote(tracker: Tracker): void {
+    this.#trackers.splice(this.#trackers.indexOf(tracker), 1);
     const front = this.#trackers.findIndex(({ tier }) => tier >= tracker.tier);
     this.#trackers.splice(front < 0 ? this.#trackers.length : front, 0, tracker);
-    this.#at = this.#trackers.indexOf(tracker);
   }
-}
-
-function track(text: string, tier: number): Tracker {
-  const rest = { message: null, seeders: null, leechers: null, trackerId: null };
-  return { url: new URL(text), text, tier, state: 'not-asked', ...rest };
 }
 
 function shuffled<T>(list: readonly T[], random: Random): T[] {
@@ -187,5 +162,3 @@ function shuffled<T>(list: readonly T[], random: Random): T[] {
   }
   return copy;
 }
-
-const clamp = (value: number, least: number, most: number) => Math.min(most, Math.max(least, value));

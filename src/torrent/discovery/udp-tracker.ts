@@ -1,16 +1,10 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
-import { cleanText } from '../metainfo/index.ts';
 import { decodeCompactPeers4, decodeCompactPeers6 } from '../wire/index.ts';
-import {
-  MESSAGE_CHARACTERS,
-  PEERS_PER_REPLY,
-  UDP_CONNECTION_MILLISECONDS,
-  UDP_FIRST_WAIT_MILLISECONDS,
-  UDP_TRIES,
-} from './limits.ts';
+import { PEERS_PER_REPLY, UDP_CONNECTION_MILLISECONDS, UDP_FIRST_WAIT_MILLISECONDS, UDP_TRIES } from './limits.ts';
 import { type AnnounceReply, type AnnounceRequest, type Resolver, type TrackerClient, TrackerError } from './ports.ts';
+import { trackerWords } from './words.ts';
 
 /** BEP 15: the magic of a connect request. */
 const PROTOCOL_ID = 0x41727101980n;
@@ -48,7 +42,7 @@ export class UdpTracker implements TrackerClient {
   async announce(url: URL, request: AnnounceRequest, signal: AbortSignal): Promise<AnnounceReply> {
     const found = await this.#options.resolver.resolve(url.hostname);
     const target = found[0] as { address: string; family: 4 | 6 };
-    const place = { ...target, port: Number(url.port), host: url.host };
+    const place = { ...target, port: Number(url.port), host: url.host, url };
     for (let attempt = 0; attempt < UDP_TRIES; attempt++) {
       const wait = UDP_FIRST_WAIT_MILLISECONDS * 2 ** attempt;
       const id = await this.#connect(place, wait, signal);
@@ -142,6 +136,7 @@ interface Place {
   readonly port: number;
   /** Host and port for a person. */
   readonly host: string;
+  readonly url: URL;
 }
 
 function connectPacket(transaction: number): Buffer {
@@ -199,6 +194,6 @@ function parseAnnounce(reply: Buffer, place: Place): AnnounceReply {
 }
 
 const refusal = (reply: Buffer, place: Place) =>
-  new TrackerError('refused', cleanText(reply.toString('utf8', 8), MESSAGE_CHARACTERS) || `${place.host} refuses`);
+  new TrackerError('refused', trackerWords(reply.toString('utf8', 8), [place.url]) || `${place.host} refuses`);
 
 const malformed = (place: Place) => new TrackerError('unreachable', `the reply of ${place.host} is malformed`);

@@ -143,4 +143,5 @@ export const EARLY_HAVES = 10_000;
 
 /** Rates, time-outs and redials are looked at this often. */
 export const TICK_MILLISECONDS = 1_000;
-export const COUNTERS_MILLISECONDS = 5_000;
+/** With every such look, since what is not told is lost in a crash. */
+export const COUNTERS_MILLISECONDS = TICK_MILLISECONDS / 2;

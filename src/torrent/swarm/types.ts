@@ -128,7 +128,7 @@ export interface TorrentListener {
   onMissing?(pieces: number): void;
   /** Something failed that a person should know; the torrent goes on by itself if `error.retryable`. */
   onError?(error: Error): void;
-  /** Payload counters grew; at most every 5 s and once at the end. */
+  /** Payload counters grew; once a second and once at the end. */
   onCounters?(counters: { uploadedBytes: number; downloadedBytes: number }): void;
 }
 
