@@ -235,22 +235,21 @@ async function openDht(base: Base, database: Database): Promise<Dht | null> {
 async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: SessionKeeper) {
   const { config, version, clock, random, log, closers } = base;
   const common = { clock, random, log, version };
+  const { allow_private_addresses: allowPrivateAddresses } = config;
+  const { upload_bytes_per_second: uploadBytesPerSecond, download_bytes_per_second: downloadBytesPerSecond } = config;
+  const leasedBytes = Math.max(16 * MIB, Math.floor(config.ram_cache_bytes / 2));
   const hasher = workerHasher(Math.max(1, availableParallelism() - 1));
   closers.push(() => hasher.close());
   const engine: Engine = createEngine({
     ...{ store: vault.pieces, hasher, network: systemNetwork, ...common },
-    encryption: config.encryption,
-    limits: {
-      allowPrivateAddresses: config.allow_private_addresses,
-      limitLoopback: config.limit_loopback,
-      leasedBytes: Math.max(16 * MIB, Math.floor(config.ram_cache_bytes / 2)),
-    },
+    ...{ encryption: config.encryption, antiLeech: config.anti_leech },
+    rateLimits: { uploadBytesPerSecond, downloadBytesPerSecond },
+    limits: { allowPrivateAddresses, limitLoopback: config.limit_loopback, leasedBytes },
     ...(dht !== null && { dht }),
   });
   closers.push(() => engine.close());
   const { port } = await engine.listen({ addresses: config.peer_address, port: config.peer_port });
   await dht?.start({ addresses: config.peer_address, port });
-  const { allow_private_addresses: allowPrivateAddresses } = config;
   const { scheduler, close } = createTrackers({ ...common, port: () => port, allowPrivateAddresses });
   closers.push(close);
   const newPeerId = () => makePeerId(random, version);

@@ -101,6 +101,15 @@ describe('configuration', () => {
     expect(() => load({ BAE_DHT_BOOTSTRAP: 'node.example' })).toThrow('is not an address');
   });
 
+  test('rate limits are sizes a second, none by default', () => {
+    expect(load({ BAE_ANTI_LEECH: 'true' }).anti_leech).toBe(true);
+    const { upload_bytes_per_second: up, download_bytes_per_second: down } = load({
+      BAE_UPLOAD_BYTES_PER_SECOND: '500KB',
+    });
+    expect([up, down]).toEqual([500_000, 0]);
+    expect(() => load({ BAE_DOWNLOAD_BYTES_PER_SECOND: '-1' })).toThrow('is not a size');
+  });
+
   test('IPv6 listen addresses are written in brackets', () => {
     expect(load({ BAE_LISTEN: '[::1]:80' }).listen).toEqual({ host: '::1', port: 80 });
     expect(() => load({ BAE_LISTEN: '127.0.0.1:65536' })).toThrow('is not an address');

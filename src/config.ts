@@ -29,12 +29,17 @@ const text = z.string({ error: 'must be text in quotes' }).min(1, { error: 'is e
 const url = z.url({ error: 'is not a URL' });
 
 const NO_SIZE = 'is not a size: write a number of bytes, or 64MiB, 2GB';
-/** A size such as 67108864, "64 MiB" or "2GB". */
-const byteSize = z.union([z.string(), z.number()], { error: NO_SIZE }).transform((value, context) => {
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(String(value).trim());
+/** The bytes of a size such as 67108864, `64 MiB` or `2GB`; null if it is none. */
+export function parseByteSize(given: string): number | null {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(given.trim());
   const unit = match === null ? undefined : UNIT_BYTES[(match[2] as string).toLowerCase()];
   const bytes = match === null || unit === undefined ? Number.NaN : Math.floor(Number(match[1]) * unit);
-  if (Number.isSafeInteger(bytes)) return bytes;
+  return Number.isSafeInteger(bytes) ? bytes : null;
+}
+
+const byteSize = z.union([z.string(), z.number()], { error: NO_SIZE }).transform((value, context) => {
+  const bytes = parseByteSize(String(value));
+  if (bytes !== null) return bytes;
   context.addIssue({ code: 'custom', message: NO_SIZE });
   return z.NEVER;
 });
@@ -83,6 +88,9 @@ const schema = z.strictObject({
   pin_bytes: byteSize.optional(),
   spool_bytes: byteSize.prefault(GIB),
   ram_cache_bytes: byteSize.prefault(64 * MIB),
+  upload_bytes_per_second: byteSize.prefault(0),
+  download_bytes_per_second: byteSize.prefault(0),
+  anti_leech: flag.prefault(false),
   import_stall_seconds: whole(1, YEAR_SECONDS).prefault(86_400),
   musicbrainz_url: url.prefault('https://musicbrainz.org'),
   discogs_url: url.prefault('https://api.discogs.com'),

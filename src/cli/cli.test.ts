@@ -39,7 +39,14 @@ describe('commands', () => {
   });
 
   test('wrong words are usage errors', async () => {
-    for (const argv of [['nonsense'], ['import'], ['list', 'x'], ['seed', 'fly', 't1'], ['list', '--fly']]) {
+    for (const argv of [
+      ['nonsense'],
+      ['import'],
+      ['list', 'x'],
+      ['seed', 'fly', 't1'],
+      ['set', 't1'],
+      ['list', '--fly'],
+    ]) {
       expect(await run(...argv)).toBe(2);
     }
   });
@@ -68,6 +75,13 @@ describe('commands', () => {
     expect(err).toContain('start one with "bae serve"');
     expect(await run('imports', '--json', '--data', data)).toBe(5);
     expect(err).toContain('{"error":{"kind":"no-server"');
+  });
+
+  test('settings of a torrent are upload and download, as sizes', async () => {
+    for (const pair of ['fly=1', 'upload', 'upload=', 'upload=-1', 'upload=1=2', 'download=much', 'toString=1']) {
+      expect(await run('set', 't1', 'upload=1KB', pair, '--data', data)).toBe(7);
+    }
+    expect(await run('set', 't1', 'upload=1.5MiB', 'download=0', '--data', data)).toBe(5);
   });
 
   test('a folder is not there yet (4); a missing file and a wrong peer are bad input (7)', async () => {

@@ -14,6 +14,7 @@ export class NoServerError extends Error {}
 export interface Client {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body?: unknown): Promise<T>;
+  patch<T>(path: string, body: unknown): Promise<T>;
 }
 
 export interface ClientOptions {
@@ -33,7 +34,11 @@ export function createClient(options: ClientOptions): Client {
     if (status >= 200 && status < 300) return (text === '' ? null : JSON.parse(text)) as T;
     throw failure(status, text);
   };
-  return { get: (path) => call('GET', path), post: (path, body) => call('POST', path, body) };
+  return {
+    get: (path) => call('GET', path),
+    post: (path, body) => call('POST', path, body),
+    patch: (path, body) => call('PATCH', path, body),
+  };
 }
 
 function send(options: ClientOptions, socketPath: string, method: string, path: string, body: unknown) {

@@ -5,6 +5,7 @@ import { EXIT, exitCode, printError } from './exit.ts';
 import { type ImportFlags, runImport } from './import.ts';
 import { runImportAction, runImports } from './imports.ts';
 import { runList, runSeed, runShow, runStats } from './library.ts';
+import { runSet } from './set.ts';
 import { runStop } from './stop.ts';
 
 export interface CliOptions {
@@ -27,6 +28,8 @@ const SERVE_FLAGS: readonly (readonly [ConfigKey, string, string])[] = [
   ['pin_bytes', 'SIZE', 'how much of it may be pinned (default half)'],
   ['spool_bytes', 'SIZE', 'sealed bytes not yet in the store (default 1GiB)'],
   ['ram_cache_bytes', 'SIZE', 'opened bytes in memory (default 64MiB)'],
+  ['upload_bytes_per_second', 'SIZE', 'what all torrents may send, in a second (default no limit)'],
+  ['download_bytes_per_second', 'SIZE', 'what all torrents may fetch, in a second (default no limit)'],
   ['import_stall_seconds', 'SECONDS', 'an import with no progress for so long has failed (default 86400)'],
   ['log_level', 'LEVEL', 'debug, info, warn or error'],
 ];
@@ -93,6 +96,10 @@ function program(options: CliOptions): Command {
     if (!['start', 'stop', 'pin', 'unpin'].includes(action)) seed.error('error: seed takes start, stop, pin or unpin');
     await runSeed(createContext(flags), action, id);
   });
+  command(
+    'set <id> <key=value...>',
+    'a torrent’s own rate limits: upload=SIZE download=SIZE, a second; 0: none',
+  ).action(asking((c, id, ...pairs) => runSet(c, id as string, pairs)));
   command('stats', 'show the numbers now').action(asking(runStats));
   return root;
 }

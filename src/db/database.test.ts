@@ -135,6 +135,8 @@ describe('queries', () => {
       cache_mode: 'on-demand',
       uploaded_bytes: 0,
       downloaded_bytes: 0,
+      upload_bytes_per_second: 0,
+      download_bytes_per_second: 0,
       error: null,
       completed_at: null,
     });

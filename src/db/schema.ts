@@ -142,6 +142,9 @@ export interface TorrentsTable {
   /** Payload over its whole life. */
   uploaded_bytes: Counter;
   downloaded_bytes: Counter;
+  /** Its own rate limits; 0: none. */
+  upload_bytes_per_second: Counter;
+  download_bytes_per_second: Counter;
   /** One sentence, while something is wrong. */
   error: Optional<string>;
   added_at: number;

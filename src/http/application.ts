@@ -25,10 +25,14 @@ export interface ApplicationParts {
 export function createApplication(parts: ApplicationParts): Application {
   const { imports, library, seeder, vault } = parts;
   const one = async (id: number) => torrentView(parts, await library.torrent(id));
-  const many = (ids: readonly number[]) => Promise.all(ids.map(one));
   const torrentIds = async (id: string) => {
     const { kind, number } = parseId(id, 'tr');
     return kind === 't' ? [number] : await library.torrentsOfRelease(number);
+  };
+  const each = async (id: string, act: (torrent: number) => Promise<void>) => {
+    const ids = await torrentIds(id);
+    for (const torrent of ids) await act(torrent);
+    return Promise.all(ids.map(one));
   };
   return {
     addImport: async (request) => importView(await imports.add(request)),
@@ -38,16 +42,9 @@ export function createApplication(parts: ApplicationParts): Application {
     retryImport: async (id) => importView(await imports.retry(parseId(id, 'i').number)),
     torrents: async () => Promise.all((await library.torrents()).map((torrent) => torrentView(parts, torrent))),
     torrent: async (id) => torrentDetail(parts, (await torrentIds(id))[0] as number),
-    setSeeding: async (id, on) => {
-      const ids = await torrentIds(id);
-      for (const torrent of ids) await library.setTorrentSeeding(torrent, on);
-      return many(ids);
-    },
-    setPinned: async (id, on) => {
-      const ids = await torrentIds(id);
-      for (const torrent of ids) await seeder.setCacheMode(torrent, on ? 'pinned' : 'on-demand');
-      return many(ids);
-    },
+    setSeeding: (id, on) => each(id, (torrent) => library.setTorrentSeeding(torrent, on)),
+    setPinned: (id, on) => each(id, (torrent) => seeder.setCacheMode(torrent, on ? 'pinned' : 'on-demand')),
+    setLimits: (id, limits) => each(id, (torrent) => seeder.setLimits(torrent, limits)),
     stats: () => stats(parts),
     ready: parts.ready,
     stop: parts.stop,
@@ -114,6 +111,8 @@ async function torrentView(parts: ApplicationParts, torrent: LibraryTorrent): Pr
     seeding: torrent.isSeeding,
     cacheMode: torrent.cacheMode,
     cachedBytes: await parts.vault.cachedBytes(torrent.id),
+    uploadBytesPerSecond: torrent.uploadBytesPerSecond,
+    downloadBytesPerSecond: torrent.downloadBytesPerSecond,
     ...counters(parts, torrent),
     error: torrent.error ?? parts.seeder.view(torrent.id)?.refusal ?? null,
   };

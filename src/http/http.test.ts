@@ -111,6 +111,32 @@ describe('the API', () => {
     expect((await post(socket, { magnet: 'magnet:?a', peers })).status).toBe(400);
   });
 
+  test('rate limits are whole numbers of bytes, by their names alone', async () => {
+    const got: unknown[] = [];
+    const { socket } = surface({
+      setLimits: async (id, limits) => {
+        got.push([id, limits]);
+        return [];
+      },
+    });
+    const patch = (body: unknown) =>
+      socket.request('/api/v1/torrents/t1', {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    expect((await patch({ uploadBytesPerSecond: 0 })).status).toBe(200);
+    expect((await patch({ uploadBytesPerSecond: 5, downloadBytesPerSecond: 2 ** 40 })).status).toBe(200);
+    for (const wrong of [-1, 0.5, '5', null, 1e300, 2 ** 53]) {
+      expect((await patch({ uploadBytesPerSecond: wrong })).status).toBe(400);
+    }
+    expect((await patch({ upload: 1 })).status).toBe(400);
+    expect(got).toEqual([
+      ['t1', { uploadBytesPerSecond: 0 }],
+      ['t1', { uploadBytesPerSecond: 5, downloadBytesPerSecond: 2 ** 40 }],
+    ]);
+  });
+
   test('a body over the limit is refused', async () => {
     const reply = await post(surface({}).socket, { torrent: 'A'.repeat(15 * 1024 * 1024) });
     expect(reply.status).toBe(413);

@@ -44,6 +44,9 @@ export interface TorrentView {
   readonly seeding: boolean;
   readonly cacheMode: 'on-demand' | 'pinned' | 'auto';
   readonly cachedBytes: number;
+  /** Its own rate limits; 0: none. */
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
   readonly uploadedBytes: number;
   readonly downloadedBytes: number;
   /** Connected peers. */
@@ -113,6 +116,12 @@ export interface NewImport {
   readonly asIs: boolean;
 }
 
+/** Rate limits to set; those not named stay. Whole bytes per second, 0 for none. */
+export interface LimitChanges {
+  readonly uploadBytesPerSecond?: number | undefined;
+  readonly downloadBytesPerSecond?: number | undefined;
+}
+
 /** All calls reject with BaeErrors, whose kinds the edge maps to status codes. */
 export interface Application {
   /** Already there or running: the same import is answered, or `refused` when it is in the library. */
@@ -126,6 +135,7 @@ export interface Application {
   torrent(id: string): Promise<TorrentDetail>;
   setSeeding(id: string, on: boolean): Promise<readonly TorrentView[]>;
   setPinned(id: string, on: boolean): Promise<readonly TorrentView[]>;
+  setLimits(id: string, limits: LimitChanges): Promise<readonly TorrentView[]>;
   stats(): Promise<StatsView>;
   /** Every part that must work, by name; null is well, else one sentence. */
   ready(): Promise<Readonly<Record<string, string | null>>>;

@@ -16,7 +16,7 @@ import {
   torrentsOfRelease,
   tracksOf,
 } from './queries.ts';
-import type { LibraryReleaseDetail, LibraryTorrent, LibraryTorrentDetail, LibraryTrack } from './rows.ts';
+import type { LibraryReleaseDetail, LibraryTorrent, LibraryTorrentDetail, LibraryTrack, LimitChanges } from './rows.ts';
 import { removeReleases, replaceRelease, saveRelease } from './save.ts';
 
 export interface LibraryDeps {
@@ -137,6 +137,15 @@ export class LibraryManager {
     return this.#set(torrentId, { cache_mode: cacheMode });
   }
 
+  /** Saves a torrent's own rate limits, whole bytes per second; those not named stay. @throws BaeError `not-found` */
+  setLimits(torrentId: number, limits: LimitChanges): Promise<void> {
+    const { uploadBytesPerSecond: up, downloadBytesPerSecond: down } = limits;
+    return this.#update(torrentId, {
+      ...(up !== undefined && { upload_bytes_per_second: up }),
+      ...(down !== undefined && { download_bytes_per_second: down }),
+    });
+  }
+
   /** Saves what is wrong with a torrent, in one sentence, or that nothing is. @throws BaeError `not-found` */
   setTorrentError(torrentId: number, error: string | null): Promise<void> {
     return this.#update(torrentId, { error });
@@ -198,7 +207,10 @@ export class LibraryManager {
   }
 }
 
-type TorrentUpdate = Pick<Updateable<TorrentsTable>, 'is_seeding' | 'cache_mode' | 'error'>;
+type TorrentUpdate = Pick<
+  Updateable<TorrentsTable>,
+  'is_seeding' | 'cache_mode' | 'error' | 'upload_bytes_per_second' | 'download_bytes_per_second'
+>;
 
 function asJson({ disc, track, title, artist, durationMs, fileIndex }: LibraryTrack): JsonObject {
   return { disc, track, title, artist, durationMs, fileIndex };

@@ -51,6 +51,8 @@ async function pageOfTorrents(db: Db, filter: TorrentFilter, after: number): Pro
     isPrivate: row.is_private,
     isSeeding: row.is_seeding,
     cacheMode: row.cache_mode,
+    uploadBytesPerSecond: row.upload_bytes_per_second,
+    downloadBytesPerSecond: row.download_bytes_per_second,
     uploadedBytes: row.uploaded_bytes,
     downloadedBytes: row.downloaded_bytes,
     error: row.error,

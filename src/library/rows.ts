@@ -14,6 +14,9 @@ export interface LibraryTorrent {
   readonly isPrivate: boolean;
   readonly isSeeding: boolean;
   readonly cacheMode: CacheMode;
+  /** Its own rate limits; 0: none. */
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
   /** Payload over its whole life, as last saved. */
   readonly uploadedBytes: number;
   readonly downloadedBytes: number;
@@ -22,6 +25,12 @@ export interface LibraryTorrent {
   /** Milliseconds since the Unix epoch. */
   readonly addedAt: number;
   readonly completedAt: number;
+}
+
+/** A torrent's own rate limits to be set, whole bytes per second, 0 for none; those not named stay. */
+export interface LimitChanges {
+  readonly uploadBytesPerSecond?: number | undefined;
+  readonly downloadBytesPerSecond?: number | undefined;
 }
 
 export interface LibraryFile {

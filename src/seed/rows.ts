@@ -1,6 +1,6 @@
 import type { Database } from '../db/index.ts';
 import { BaeError } from '../lib/errors.ts';
-import { type Info, parseInfo } from '../torrent/index.ts';
+import { type Info, parseInfo, type RateLimits } from '../torrent/index.ts';
 
 /** All that a seed's session begins with. */
 export interface SeedRow {
@@ -9,6 +9,7 @@ export interface SeedRow {
   readonly trackers: readonly (readonly string[])[];
   readonly uploadedBytes: number;
   readonly downloadedBytes: number;
+  readonly rateLimits: RateLimits;
 }
 
 /** A torrent's place in the store. */
@@ -37,6 +38,21 @@ export async function seedRow(db: Database['db'], torrentId: number): Promise<Se
     trackers: row.trackers_json,
     uploadedBytes: row.uploaded_bytes,
     downloadedBytes: row.downloaded_bytes,
+    rateLimits: await rateLimits(db, torrentId),
+  };
+}
+
+/** A torrent's own limits. @throws BaeError `not-found` */
+export async function rateLimits(db: Database['db'], torrentId: number): Promise<RateLimits> {
+  const row = await db
+    .selectFrom('torrents')
+    .select(['upload_bytes_per_second', 'download_bytes_per_second'])
+    .where('id', '=', torrentId)
+    .executeTakeFirst();
+  if (row === undefined) throw new BaeError('not-found', `There is no torrent t${torrentId}.`);
+  return {
+    uploadBytesPerSecond: row.upload_bytes_per_second,
+    downloadBytesPerSecond: row.download_bytes_per_second,
   };
 }
 

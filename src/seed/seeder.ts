@@ -4,11 +4,11 @@ import { BaeError, errorMessage } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { Turns } from '../lib/turns.ts';
 import type { LibraryManager } from '../library/index.ts';
-import type { Sessions, TorrentSession, TorrentStats, TrackerStatus } from '../torrent/index.ts';
+import type { RateLimitChanges, Sessions, TorrentSession, TorrentStats, TrackerStatus } from '../torrent/index.ts';
 import type { Vault } from '../vault/index.ts';
 import type { SessionJournal } from './journal.ts';
 import { readPiece } from './read.ts';
-import { isToBeSeeded, seedRow, storedRow } from './rows.ts';
+import { isToBeSeeded, rateLimits, seedRow, storedRow } from './rows.ts';
 
 export interface SeederDeps {
   readonly database: Database;
@@ -71,6 +71,7 @@ export class TorrentSeeder {
   /** Takes over the session of a finished import, connections and all. */
   async adopt(torrentId: number, session: TorrentSession): Promise<void> {
     this.#own(torrentId, session);
+    session.torrent.setLimits(await rateLimits(this.#deps.database.db, torrentId));
     if (this.#stopped) await this.#leave(torrentId, session, false);
     else await this.#follow(torrentId);
   }
@@ -107,6 +108,19 @@ export class TorrentSeeder {
       if (mode === 'pinned') await this.#deps.vault.pinChunks(torrentId);
       else await this.#deps.vault.unpinChunks(torrentId);
       await this.#deps.library.setCacheMode(torrentId, mode);
+    });
+  }
+
+  /**
+   * Sets a torrent's own rate limits, from now on and over restarts; those not named stay.
+   * @throws BaeError `not-found` for a torrent that is not in the library
+   */
+  async setLimits(torrentId: number, limits: RateLimitChanges): Promise<void> {
+    await storedRow(this.#deps.database.db, torrentId);
+    await this.#turns.take(torrentId, async () => {
+      if (Object.values(limits).every((limit) => limit === undefined)) return;
+      await this.#deps.library.setLimits(torrentId, limits);
+      this.#seeds.get(torrentId)?.torrent.setLimits(limits);
     });
   }
 

@@ -30,6 +30,8 @@ export type {
   EngineLimits,
   EngineOptions,
   Priorities,
+  RateLimitChanges,
+  RateLimits,
   Torrent,
   TorrentListener,
   TorrentSpec,

@@ -1,5 +1,5 @@
 import { BaeError } from '../../src/lib/errors.ts';
-import type { Engine, Torrent, TorrentListener, TorrentStats } from '../../src/torrent/index.ts';
+import type { Engine, RateLimitChanges, Torrent, TorrentListener, TorrentStats } from '../../src/torrent/index.ts';
 
 type Spec = Parameters<Engine['add']>[0];
 
@@ -10,6 +10,8 @@ export class QuietTorrent implements Torrent {
   readonly state = 'seeding';
   listener: TorrentListener;
   seeding: boolean;
+  /** What `setLimits` was told. */
+  readonly limits: RateLimitChanges[] = [];
   uploadedBytes: number;
   downloadedBytes: number;
 
@@ -90,6 +92,10 @@ export class QuietTorrent implements Torrent {
     // Nobody to steer.
   }
 
+  setLimits(limits: RateLimitChanges): void {
+    this.limits.push(limits);
+  }
+
   setMode(): void {
     throw new Error('a quiet torrent downloads nothing');
   }
@@ -123,6 +129,10 @@ export class QuietEngine implements Engine {
 
   async remove(torrent: Torrent): Promise<void> {
     this.added.delete(torrent.infoHash.toString('hex'));
+  }
+
+  setLimits(): void {
+    // Nothing flows.
   }
 
   stats(): ReturnType<Engine['stats']> {

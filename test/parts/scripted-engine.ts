@@ -139,6 +139,10 @@ export class ScriptedTorrent implements Torrent {
     // Its peers ask for nothing.
   }
 
+  setLimits(): void {
+    // Nothing flows.
+  }
+
   setMode(mode: 'download' | 'seed'): void {
     this.#mode = mode;
   }
@@ -264,6 +268,10 @@ export class ScriptedEngine implements Engine {
     const infoHash = torrent.infoHash.toString('hex');
     await this.#added.get(infoHash)?.close();
     this.#added.delete(infoHash);
+  }
+
+  setLimits(): void {
+    // Nothing flows.
   }
 
   stats(): ReturnType<Engine['stats']> {

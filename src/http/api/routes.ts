@@ -2,7 +2,16 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { bodyLimit } from 'hono/body-limit';
 import { BaeError } from '../../lib/errors.ts';
 import type { Application } from '../ports.ts';
-import { Failure, Import, NewImport, Stats, TORRENT_BASE64_CHARACTERS, Torrent, TorrentDetail } from './schemas.ts';
+import {
+  Failure,
+  Import,
+  LimitChanges,
+  NewImport,
+  Stats,
+  TORRENT_BASE64_CHARACTERS,
+  Torrent,
+  TorrentDetail,
+} from './schemas.ts';
 
 /** A request's body: the largest torrent in base64 and a little around it. */
 const BODY_BYTES = TORRENT_BASE64_CHARACTERS + 65_536;
@@ -107,6 +116,16 @@ function torrentRoutes<A extends ReturnType<typeof importRoutes>>(api: A, applic
         responses: { 200: json(TorrentDetail, 'By a torrent or release id'), ...failures },
       }),
       async (context) => context.json(await application.torrent(context.req.valid('param').id), 200),
+    )
+    .openapi(
+      createRoute({
+        method: 'patch',
+        path: '/torrents/{id}',
+        request: { params, body: { ...json(LimitChanges, 'Rate limits; 0 for none'), required: true } },
+        responses: many,
+      }),
+      async (context) =>
+        context.json(await application.setLimits(context.req.valid('param').id, context.req.valid('json')), 200),
     )
     .openapi(start, async (context) => context.json(await startSeeding(context.req.valid('param').id), 200))
     .openapi(stop, async (context) => context.json(await stopSeeding(context.req.valid('param').id), 200))

@@ -40,12 +40,19 @@ export const Torrent = z
     seeding: z.boolean(),
     cacheMode: z.enum(['on-demand', 'pinned', 'auto']),
     cachedBytes: z.number(),
+    uploadBytesPerSecond: z.number(),
+    downloadBytesPerSecond: z.number(),
     uploadedBytes: z.number(),
     downloadedBytes: z.number(),
     peers: z.number(),
     error: z.string().nullable(),
   })
   .openapi('Torrent');
+
+const bytesPerSecond = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
+export const LimitChanges = z
+  .strictObject({ uploadBytesPerSecond: bytesPerSecond, downloadBytesPerSecond: bytesPerSecond })
+  .openapi('LimitChanges');
 
 const Track = z.object({
   disc: z.number(),

@@ -2,7 +2,7 @@ import { errorKind } from '../../lib/errors.ts';
 import type { ByteRange, Lease } from '../ports.ts';
 import { ColdBudget } from './cold-budget.ts';
 import type { SwarmContext } from './context.ts';
-import { type BlockRun, CANCELLED, copyOut } from './leases.ts';
+import { type BlockRun, bytesOf, CANCELLED, copyOut } from './leases.ts';
 import * as limits from './limits.ts';
 import type { RequestQueue } from './request-queue.ts';
 import type { UploadSource } from './uploader.ts';
@@ -21,6 +21,8 @@ export interface ColdOwner {
   readonly heldBytes: number;
   /** The peer can be told that a request is not answered (BEP 6). */
   readonly fast: boolean;
+  /** Bytes to be read and sent as one, at most. */
+  readonly runBytes: number;
   hold(bytes: number): void;
   refuse(run: BlockRun): void;
   /** Something has arrived. */
@@ -49,6 +51,13 @@ export class ColdReads {
     return this.#reads.length;
   }
 
+  /** Bytes that have arrived and are not sent. */
+  get arrivedBytes(): number {
+    let bytes = 0;
+    for (const { run, lease } of this.#reads) if (lease !== null) bytes += bytesOf(run);
+    return bytes;
+  }
+
   /** The peer took payload. */
   taken(bytes: number): void {
     this.#budget.taken(bytes);
@@ -59,7 +68,7 @@ export class ColdReads {
     if (this.#retryAt !== 0 || this.#reads.length >= limits.COLD_READS) return false;
     const { store } = this.#context;
     const { handle, info } = this.#source;
-    const bytes = this.#queue.runBytes(info.pieceLength, limits.RUN_BYTES);
+    const bytes = this.#queue.runBytes(info.pieceLength, this.#owner.runBytes);
     // A run may lie in two segments.
     const { heldBytes } = this.#owner;
     if (heldBytes > 0 && heldBytes + 2 * limits.COLD_UNIT_BYTES > limits.PEER_HELD_BYTES) return false;

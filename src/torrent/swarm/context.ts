@@ -2,7 +2,9 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Network, PieceHasher, PieceStore } from '../ports.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import type { Slabs } from './batch.ts';
+import type { Choker } from './choker.ts';
 import type { DhtPort, EngineLimits } from './types.ts';
 
 /** A count of bytes that several owners share. */
@@ -23,6 +25,8 @@ export interface SwarmContext {
   /** Memory that leases under way to peers keep. */
   readonly leased: Account;
   readonly slabs: Slabs;
+  readonly bandwidth: Bandwidth;
+  readonly choker: Choker;
   /** Pieces being downloaded, hashed or written. */
   readonly pieceMemory: Account;
   /** Established connections. */

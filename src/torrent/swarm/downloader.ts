@@ -5,26 +5,14 @@ import type { Info } from '../metainfo/index.ts';
 import type { Handle } from '../ports.ts';
 import { BLOCK_BYTES, type BlockRange, encodeCancel, encodeRequests } from '../wire/index.ts';
 import { Blame } from './blame.ts';
-import { blockKey, blockOfKey, pieceOfKey } from './blocks.ts';
+import { blockBytes, blockKey, blockOfKey, pieceOfKey } from './blocks.ts';
 import type { SwarmContext } from './context.ts';
-import { ENDGAME_BLOCKS, ENDGAME_REQUESTS, WRITE_RETRY_MILLISECONDS } from './limits.ts';
+import type { DownloadOwner } from './download-owner.ts';
+import { ENDGAME_BLOCKS, ENDGAME_REQUESTS, FIRST_REQUESTS, PIECES_ALWAYS, WRITE_RETRY_MILLISECONDS } from './limits.ts';
 import { PartialPiece } from './partial-piece.ts';
 import { PiecePicker } from './picker.ts';
+import { RequestBudget } from './request-budget.ts';
 import type { PeerSession } from './session.ts';
-
-/** Pieces of one torrent that always fit, whatever its others and the other torrents hold. */
-const PIECES_ALWAYS = 2;
-
-/** What the downloader tells its torrent. */
-export interface DownloadOwner {
-  readonly sessions: ReadonlySet<PeerSession>;
-  /** A piece was verified and written. */
-  onVerified(index: number, bytes: number): void;
-  onWasted(bytes: number): void;
-  onWriteFailed(error: unknown): void;
-  /** A peer that sent wrong bytes. */
-  onGuilty(session: PeerSession): void;
-}
 
 /** Fetches the missing pieces of one torrent from all its peers. */
 export class Downloader {
@@ -36,6 +24,7 @@ export class Downloader {
   readonly #handle: Handle;
   readonly #owner: DownloadOwner;
   readonly #blame = new Blame();
+  readonly #budget: RequestBudget;
   readonly #partials = new Map<number, PartialPiece>();
   /** Those of them with free blocks. */
   readonly #open = new Set<PartialPiece>();
@@ -48,6 +37,7 @@ export class Downloader {
     this.#info = info;
     this.#handle = handle;
     this.#owner = owner;
+    this.#budget = new RequestBudget(context.bandwidth.down, owner.buckets.down, this);
     this.picker = new PiecePicker(info, have, handle, context.random, context.clock.monotonic());
     this.#forgetRoom = context.store.onRoom(handle, () => this.fillStarved());
   }
@@ -59,21 +49,30 @@ export class Downloader {
     return this.#context.clock.monotonic() < this.#retryAt ? 'the store failed; it is tried again soon' : null;
   }
 
-  /** Asks a peer for as much as it is good for. */
+  /** Whether anything could be asked of a peer now. */
+  mayAsk(session: PeerSession): boolean {
+    const { requests, pieces, choking } = session;
+    if (pieces.pieces === null || !session.interesting || session.isClosed || requests.room <= 0) return false;
+    return (!choking || requests.allowedFast.size > 0) && this.waiting === null;
+  }
+
+  /** Asks a peer for as much as it is good for, within the rate limits. */
   fill(session: PeerSession): void {
-    const { requests } = session;
-    const theirs = session.pieces.pieces;
+    const { requests, pieces } = session;
     requests.starved = true;
-    if (theirs === null || !session.interesting || session.isClosed || requests.room <= 0) return;
-    if ((session.choking && requests.allowedFast.size === 0) || this.waiting !== null) return;
+    const theirs = pieces.pieces;
+    if (theirs === null || !this.mayAsk(session)) return;
+    const most = Math.min(requests.room, this.#budget.blocks(session));
+    if (most === 0) return;
     const now = this.#context.clock.monotonic();
     const blocks: BlockRange[] = [];
-    while (requests.room > 0) {
+    while (blocks.length < most) {
       const partial = this.#choose(session, theirs, now);
       if (partial === null) break;
-      while (requests.room > 0 && partial.free > 0) this.#ask(session, partial, partial.nextFree(), blocks, now);
+      while (blocks.length < most && partial.free > 0) this.#ask(session, partial, partial.nextFree(), blocks, now);
     }
-    if (requests.room > 0) this.#endgame(session, theirs, blocks, now);
+    if (blocks.length < most) this.#endgame(session, theirs, blocks, most, now);
+    this.#budget.asked(session, blocks);
     requests.starved = requests.room > 0;
     if (blocks.length > 0) session.send(encodeRequests(blocks));
   }
@@ -87,15 +86,10 @@ export class Downloader {
     const block = begin / BLOCK_BYTES;
     const key = blockKey(index, block);
     const verdict = session.requests.received(key, data.length, this.#context.clock.monotonic());
+    if (verdict !== 'asked') this.#budget.came(data.length);
     const partial = this.#partials.get(index);
     const fits = Number.isInteger(block) && partial !== undefined && data.length === partial.blockBytes(block);
-    if (
-      !fits ||
-      verdict === 'unasked' ||
-      verdict === 'flood' ||
-      partial.has(block) ||
-      !this.#mayTake(partial, session)
-    ) {
+    if (!fits || verdict === 'unasked' || verdict === 'flood' || partial.has(block) || !partial.mayTake(session)) {
       if (verdict === 'asked') this.#release(key);
       this.#owner.onWasted(data.length);
       if (verdict === 'flood') session.close('sends what nobody asked for');
@@ -104,17 +98,25 @@ export class Downloader {
     const others = partial.askedOf(block) - (verdict === 'asked' ? 1 : 0);
     partial.receive(block, data, session);
     if (partial.free === 0) this.#open.delete(partial);
-    if (others > 0) this.#cancelOthers(session, key, data.length);
+    if (others > 0) this.#cancelOthers(session, key);
     if (partial.complete) this.#finish(partial);
   }
 
   reject(session: PeerSession, index: number, begin: number): void {
     const key = blockKey(index, begin / BLOCK_BYTES);
     if (!session.requests.rejected(key)) return;
+    this.#budget.failed(blockBytes(this.#info, key));
     this.#release(key);
     if (session.choking) session.requests.allowedFast.delete(index);
     else session.requests.refuse(index, this.#context.clock.monotonic());
     this.fillStarved();
+  }
+
+  /** Cancels what was asked for beyond a little: after a new rate limit it would come too fast. */
+  recall(): void {
+    for (const session of this.#owner.sessions) {
+      for (const key of [...session.requests.inFlight.keys()].slice(FIRST_REQUESTS)) this.#cancel(session, key);
+    }
   }
 
   /** The peer chokes us. Without BEP 6 all requests are void by that; with it each is rejected or answered. */
@@ -126,6 +128,7 @@ export class Downloader {
   /** The peer is gone. */
   dropped(session: PeerSession): void {
     this.#giveUp(session);
+    this.#budget.drop(session);
     for (const partial of this.#partials.values()) {
       if (partial.owner === session) partial.owner = null;
       if (partial.only === session) this.#discard(partial);
@@ -135,9 +138,7 @@ export class Downloader {
 
   /** Once a second. */
   tick(now: number, milliseconds: number): void {
-    for (const session of this.#owner.sessions) {
-      if (session.requests.tick(now, milliseconds)) this.#giveUp(session);
-    }
+    for (const session of this.#owner.sessions) if (session.requests.tick(now, milliseconds)) this.#giveUp(session);
     this.fillStarved();
   }
 
@@ -145,12 +146,9 @@ export class Downloader {
   async stop(): Promise<void> {
     this.paused = true;
     this.#forgetRoom();
+    this.#budget.close();
     for (const partial of [...this.#partials.values()]) this.#discard(partial);
     while (this.#finishing.size > 0) await Promise.all(this.#finishing);
-  }
-
-  #mayTake(partial: PartialPiece, session: PeerSession): boolean {
-    return partial.only === null || partial.only === session;
   }
 
   #ask(session: PeerSession, partial: PartialPiece, block: number, blocks: BlockRange[], now: number): void {
@@ -170,17 +168,13 @@ export class Downloader {
       if (!theirs.has(partial.index) || !may(partial.index)) continue;
       if (partial.owner === session) return partial;
       if (!this.#blame.mayShare(partial, session)) continue;
-      if (this.#isIdle(partial)) {
+      if (partial.isIdle) {
         partial.owner = session;
         return partial;
       }
       shared ??= partial;
     }
     return this.#begin(session, theirs, may, now) ?? shared;
-  }
-
-  #isIdle({ owner }: PartialPiece): boolean {
-    return owner === null || owner.isClosed || owner.choking || owner.requests.snubbed;
   }
 
   #begin(session: PeerSession, theirs: Bitfield, may: (index: number) => boolean, now: number): PartialPiece | null {
@@ -199,14 +193,14 @@ export class Downloader {
   }
 
   /** When every block is asked for, a peer with nothing to do is asked for some that others owe. */
-  #endgame(session: PeerSession, theirs: Bitfield, blocks: BlockRange[], now: number): void {
+  #endgame(session: PeerSession, theirs: Bitfield, blocks: BlockRange[], most: number, now: number): void {
     const { requests, choking } = session;
     if (this.picker.startable > 0 || this.#open.size > 0 || choking || requests.snubbed) return;
     for (const partial of this.#partials.values()) {
       if (!theirs.has(partial.index) || requests.refused.has(partial.index)) continue;
       if (!this.#blame.mayShare(partial, session)) continue;
       for (let block = 0; block < partial.blockCount; block++) {
-        if (requests.room <= 0 || requests.inFlight.size >= ENDGAME_BLOCKS) return;
+        if (blocks.length >= most || requests.inFlight.size >= ENDGAME_BLOCKS) return;
         if (partial.has(block) || partial.askedOf(block) >= ENDGAME_REQUESTS) continue;
         if (!requests.inFlight.has(blockKey(partial.index, block))) this.#ask(session, partial, block, blocks, now);
       }
@@ -224,18 +218,24 @@ export class Downloader {
     session.requests.starved = true;
     for (const key of [...session.requests.inFlight.keys()]) {
       session.requests.giveUp(key);
+      this.#budget.failed(blockBytes(this.#info, key));
       this.#release(key);
     }
   }
 
-  #cancelOthers(sender: PeerSession, key: number, length: number): void {
-    const index = pieceOfKey(key);
+  #cancelOthers(sender: PeerSession, key: number): void {
     for (const session of this.#owner.sessions) {
-      if (session === sender || !session.requests.inFlight.has(key)) continue;
-      session.requests.giveUp(key);
-      session.send(encodeCancel(index, blockOfKey(key) * BLOCK_BYTES, length));
-      session.requests.starved = true;
+      if (session !== sender && session.requests.inFlight.has(key)) this.#cancel(session, key);
     }
+  }
+
+  #cancel(session: PeerSession, key: number): void {
+    const length = blockBytes(this.#info, key);
+    session.requests.giveUp(key);
+    session.requests.starved = true;
+    this.#budget.failed(length);
+    this.#release(key);
+    session.send(encodeCancel(pieceOfKey(key), blockOfKey(key) * BLOCK_BYTES, length));
   }
 
   #discard(partial: PartialPiece): void {
@@ -246,7 +246,6 @@ export class Downloader {
     this.picker.abort(partial.index, this.#context.clock.monotonic());
   }
 
-  /** Nobody works on it any more. */
   #close(partial: PartialPiece): void {
     this.#partials.delete(partial.index);
     this.#open.delete(partial);

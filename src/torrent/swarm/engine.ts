@@ -1,14 +1,17 @@
 import { BaeError } from '../../lib/errors.ts';
 import { makePeerId, ObfuscatedHashes } from '../wire/index.ts';
 import { AgreementQueue } from './agreement-queue.ts';
+import { Bandwidth } from './bandwidth.ts';
 import { Slabs } from './batch.ts';
+import { Choker } from './choker.ts';
 import type { SwarmContext } from './context.ts';
 import { Dialler } from './dialler.ts';
 import { DEFAULT_LIMITS, TICK_MILLISECONDS } from './limits.ts';
 import type { TorrentLoop } from './loop.ts';
 import { Reception } from './reception.ts';
-import { SwarmTorrent, type TorrentHome } from './torrent.ts';
-import type { Engine, EngineOptions, EngineStats, Torrent, TorrentSpec } from './types.ts';
+import { SwarmTorrent } from './torrent.ts';
+import type { TorrentHome } from './torrent-home.ts';
+import type { Engine, EngineOptions, EngineStats, RateLimitChanges, Torrent, TorrentSpec } from './types.ts';
 
 /** Makes an engine without torrents that does not listen yet. */
 export function createEngine(options: EngineOptions): Engine {
@@ -36,11 +39,14 @@ class SwarmEngine implements Engine {
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       leased: { bytes: 0 },
       slabs: new Slabs(),
+      bandwidth: new Bandwidth(clock),
+      choker: new Choker(random, options.antiLeech),
       pieceMemory: { bytes: 0 },
       connections: { count: 0 },
       listenPort: () => this.#port,
       dht: options.dht ?? null,
     };
+    this.#context.bandwidth.setLimits(options.rateLimits ?? {});
     this.#reception = new Reception(clock, {
       encryption: options.encryption ?? 'prefer',
       random,
@@ -119,6 +125,11 @@ class SwarmEngine implements Engine {
     await found.remove();
   }
 
+  setLimits(limits: RateLimitChanges): void {
+    this.#context.bandwidth.setLimits(limits);
+    if ((limits.downloadBytesPerSecond ?? 0) > 0) for (const { loop } of this.#active) loop.downloader?.recall();
+  }
+
   stats(): EngineStats {
     return {
       connections: this.#context.connections.count,
@@ -135,6 +146,7 @@ class SwarmEngine implements Engine {
     this.#reception.close();
     const listeners = this.#listeners.splice(0).map((listener) => listener.close());
     await Promise.all(this.torrents().map((torrent) => this.remove(torrent)));
+    this.#context.bandwidth.close();
     await Promise.all(listeners);
   }
 
@@ -155,6 +167,10 @@ class SwarmEngine implements Engine {
       torrent.tick(now, milliseconds);
       if (!torrent.isActive) this.#active.delete(torrent);
     }
+    this.#context.choker.tick(
+      [...this.#active].map(({ loop }) => loop),
+      now,
+    );
     this.#dialler.pump();
   }
 }

@@ -10,6 +10,8 @@ export type {
   PeerStats,
   Priorities,
   Priority,
+  RateLimitChanges,
+  RateLimits,
   Torrent,
   TorrentListener,
   TorrentSpec,

@@ -9,6 +9,13 @@ export const CANCELLED = -1;
  */
 export type BlockRun = number[];
 
+/** Bytes of a run's blocks. */
+export function bytesOf(run: BlockRun): number {
+  let bytes = 0;
+  for (let at = 2; at < run.length; at += 3) bytes += run[at] as number;
+  return bytes;
+}
+
 /** A lease's bytes in a buffer of their own, the lease released. */
 export function copyOut(lease: Lease): Lease {
   const copy = Buffer.concat(lease.views);

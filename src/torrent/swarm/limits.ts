@@ -97,17 +97,42 @@ export const METADATA_WINDOW_MILLISECONDS = 600_000;
 // Choking.
 
 export const CHOKE_MILLISECONDS = 10_000;
-/** Peers of a torrent served at once; when no more are interested, all are. */
-export const UNCHOKED_PEERS = 20;
-/** More are served while that leaves each this much. */
-export const UNCHOKED_PEER_BYTES_PER_SECOND = 256 * 1024;
+/** Peers of all torrents served at once; when no more are interested, all are. */
+export const UPLOAD_SLOTS = 20;
+/** More are served while that leaves each this much, or while with each step the total rate grows; never more than this. */
+export const SLOT_BYTES_PER_SECOND = 256 * 1024;
+export const MOST_UPLOAD_SLOTS = 500;
+/** A step is kept if it brought at least this share of what as many average peers have; one back if it cost no more … */
+export const SLOT_GAIN = 0.5;
+/** … else the next one comes after so many choke ticks. */
+export const SLOT_REST_TICKS = 6;
+/** Of the slots, those that a torrent being downloaded has at least, and those of all that only seed. */
+export const DOWNLOADING_SLOTS = 4;
+export const SEEDING_SLOTS = 4;
 /** The optimistic one of them stays for this many choke ticks. */
 export const OPTIMISTIC_TICKS = 3;
-/** While seeding, a peer is served at least this long before another takes its place. */
+/** While seeding, others take a peer's place after it was served for so long, or so much. */
 export const SEED_TURN_MILLISECONDS = 60_000;
+export const SEED_TURN_BYTES = 64 * MIB;
+
+/** With anti-leech: so much longer seems to have waited who has nothing yet or nearly all, and less who is in between. */
+export const ANTI_LEECH_MILLISECONDS = 300_000;
+
+// Rates.
+
+/** While somebody waits for a rate limit, what came in is given out this often. */
+export const SHARE_MILLISECONDS = 50;
+/** What one gets before others that wait get anything: a whole block. */
+export const SHARE_BYTES = 16 * 1024;
+/** What a limit that was not used up lets through at once, as bytes of this much time. */
+export const BURST_MILLISECONDS = 250;
+/** What went through without asking is made up for, but for what is more than this much time's bytes. */
+export const DEBT_MILLISECONDS = 2_000;
 
 // Downloading.
 
+/** Pieces of one torrent that always fit, whatever its others and the other torrents hold. */
+export const PIECES_ALWAYS = 2;
 /** Blocks asked of a peer and not yet received, whatever its `reqq` says. */
 export const REQUESTS_IN_FLIGHT = 1_024;
 /** What a peer takes when it does not say (BEP 10 `reqq`). */

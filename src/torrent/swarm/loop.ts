@@ -1,9 +1,11 @@
 import type { HostPort } from '../metainfo/index.ts';
 import type { Connection } from '../ports.ts';
 import * as wire from '../wire/index.ts';
-import { Choker } from './choker.ts';
+import { Bucket } from './bucket.ts';
+import type { ServingTorrent } from './choker.ts';
 import type { SwarmContext } from './context.ts';
-import { Downloader, type DownloadOwner } from './downloader.ts';
+import type { DownloadOwner } from './download-owner.ts';
+import { Downloader } from './downloader.ts';
 import { takeBack } from './extensions.ts';
 import { haveMessages } from './hello.ts';
 import { CHOKE_MILLISECONDS } from './limits.ts';
@@ -34,7 +36,7 @@ export interface LoopEvents {
 }
 
 /** Owns what happens between one torrent and its peers: what sessions report comes here and goes to the part it concerns. */
-export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, ReceivingTorrent {
+export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, ReceivingTorrent, ServingTorrent {
   readonly context: SwarmContext;
   readonly infoHash: Buffer;
   readonly peerId: Buffer;
@@ -49,8 +51,9 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
   readonly uploaded = new Rate();
   readonly downloaded = new Rate();
   wastedBytes = 0;
+  /** Its own rate limits. */
+  readonly buckets = { up: new Bucket(), down: new Bucket() };
   readonly #events: LoopEvents;
-  readonly #choker: Choker;
   readonly #metadata: MetadataExchange;
   #suggestAt = 0;
 
@@ -60,7 +63,6 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
     this.peerId = identity.peerId;
     this.isPrivate = identity.isPrivate;
     this.#events = events;
-    this.#choker = new Choker(context.random);
     this.members = new Members(this, context);
     this.#metadata = new MetadataExchange(this, context.clock, rawInfo);
   }
@@ -148,7 +150,6 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
       if (session.interesting && session.requests.inFlight.size === 0) this.#updateInterest(session);
     }
     this.downloader?.tick(now, milliseconds);
-    this.#choker.tick(this.sessions, this.downloader === null, now);
     this.#metadata.tick(now);
     if (this.suggesting && now >= this.#suggestAt) {
       this.#suggestAt = now + CHOKE_MILLISECONDS;
@@ -174,6 +175,7 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
   onClosed(session: PeerSession, reason: string): void {
     this.context.log.debug('peer connection ended', { peer: session.connection.remoteAddress, reason });
     this.members.closed(session);
+    this.context.choker.closed(session);
     this.#metadata.dropped(session);
     const { downloader } = this;
     if (downloader === null || session.pieces.pieces === null) return;
@@ -223,7 +225,7 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
   }
 
   onInterest(session: PeerSession): void {
-    this.#choker.interest(session, this.sessions, this.context.clock.monotonic());
+    this.context.choker.interest(session, this.context.clock.monotonic());
   }
 
   onBlock(session: PeerSession, index: number, begin: number, data: Buffer): void {
@@ -247,8 +249,6 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
   onTurn(session: PeerSession): void {
     this.downloader?.fill(session);
   }
-
-  // What comes of it.
 
   onRawInfo(rawInfo: Buffer): void {
     this.#events.onRawInfo(rawInfo);

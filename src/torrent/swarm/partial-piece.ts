@@ -52,6 +52,17 @@ export class PartialPiece {
     return Math.min(this.bytes, (this.blockCount - this.#missing) * BLOCK_BYTES);
   }
 
+  /** Nobody works on it now. */
+  get isIdle(): boolean {
+    const { owner } = this;
+    return owner === null || owner.isClosed || owner.choking || owner.requests.snubbed;
+  }
+
+  /** Whether a peer's blocks are taken. */
+  mayTake(session: PeerSession): boolean {
+    return this.only === null || this.only === session;
+  }
+
   blockBytes(block: number): number {
     return Math.min(BLOCK_BYTES, this.bytes - block * BLOCK_BYTES);
   }

@@ -13,10 +13,16 @@ export class RequestQueue {
   #head = 0;
   #length = 0;
   readonly #known = new Set<number>();
+  #totalBytes = 0;
 
   /** Requests in it. */
   get length(): number {
     return this.#known.size;
+  }
+
+  /** Bytes of all requests in it. */
+  get totalBytes(): number {
+    return this.#totalBytes;
   }
 
   get isFull(): boolean {
@@ -38,6 +44,7 @@ export class RequestQueue {
     this.#fields[at + 2] = length;
     this.#length++;
     this.#known.add(key);
+    this.#totalBytes += length;
     return true;
   }
 
@@ -47,6 +54,7 @@ export class RequestQueue {
     for (let position = 0; position < this.#length; position++) {
       const at = this.#at(position);
       if (this.#fields[at] === index && this.#fields[at + 1] === begin && this.#fields[at + 2] !== 0) {
+        this.#totalBytes -= this.#fields[at + 2] as number;
         this.#fields[at + 2] = 0;
         break;
       }
@@ -58,6 +66,7 @@ export class RequestQueue {
   clear(): void {
     this.#known.clear();
     this.#length = 0;
+    this.#totalBytes = 0;
   }
 
   /** The first request's fields; only when `length` > 0. */
@@ -76,6 +85,7 @@ export class RequestQueue {
 
   shift(): void {
     this.#known.delete(blockKey(this.index, this.begin));
+    this.#totalBytes -= this.bytes;
     this.#head = (this.#head + 1) & (this.#capacity - 1);
     this.#length--;
     this.#skipRemoved();

@@ -87,7 +87,8 @@ describe('a swarm', () => {
     const leeches = await Promise.all(Array.from({ length: 6 }, () => simulation.node({})));
     for (const leech of leeches) simulation.introduce(leech, seed, ...leeches.filter((other) => other !== leech));
     for (const leech of leeches) await simulation.complete(leech, 120_000);
-    expect(seed.torrent.stats().uploadedBytes).toBeLessThan(2 * 4 * MIB);
+    // By chance up to 2.3 times; without sharing it would be six times.
+    expect(seed.torrent.stats().uploadedBytes).toBeLessThan(3 * 4 * MIB);
     await simulation.end();
   });
 

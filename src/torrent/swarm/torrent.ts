@@ -9,9 +9,11 @@ import { TorrentLoop } from './loop.ts';
 import { OwnerVoice } from './owner-voice.ts';
 import type { KnownPeer } from './peer-book.ts';
 import { hadBytes, hasRange, loopStats } from './stats.ts';
+import type { TorrentHome } from './torrent-home.ts';
 import type {
   PeerSource,
   Priorities,
+  RateLimitChanges,
   Torrent,
   TorrentListener,
   TorrentSpec,
@@ -22,14 +24,6 @@ import type {
 /** What a tracker is told is missing while the size is not known: anything but 0, which means complete. */
 const UNKNOWN_LEFT_BYTES = 16_384;
 const ALL_NORMAL: Priorities = { ranges: [], rest: 'normal' };
-
-/** How a torrent reaches its engine. */
-export interface TorrentHome {
-  /** There may be someone to dial, and time counts. */
-  wake(): void;
-  /** A dialled peer answered. */
-  greet(connection: Connection, peer: KnownPeer): void;
-}
 
 /** A torrent from its start to its removal: asks the store for it, then lets the loop serve and fetch. */
 export class SwarmTorrent implements Torrent, DialingTorrent {
@@ -75,6 +69,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
       onComplete: () => this.#owner.tell((listener) => listener.onComplete?.()),
       onWriteFailed: (error) => this.#owner.error(error),
     });
+    this.setLimits(spec.rateLimits ?? {});
     this.#counters = new Counters(spec, this.loop.uploaded, this.loop.downloaded);
   }
 
@@ -159,6 +154,11 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     this.#mode = mode;
     if (mode === 'download') this.#download();
     else this.#owner.behind(this.loop.stopDownload());
+  }
+
+  setLimits(limits: RateLimitChanges): void {
+    this.#context.bandwidth.setLimitsOf(this.loop.buckets, limits);
+    if ((limits.downloadBytesPerSecond ?? 0) > 0) this.loop.downloader?.recall();
   }
 
   stats(): TorrentStats {
@@ -249,7 +249,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
       },
     });
     const uploaded = (bytes: number) => this.loop.uploaded.add(bytes);
-    this.loop.provide({ info, handle, have: store.have(handle), uploaded });
+    this.loop.provide({ info, handle, have: store.have(handle), bucket: this.loop.buckets.up, uploaded });
     this.#download();
     this.#letIn();
     this.#tellMissing();

@@ -26,6 +26,10 @@ export interface EngineOptions {
   readonly encryption?: Encryption;
   /** Absent where there is no DHT. */
   readonly dht?: DhtPort;
+  /** While seeding, peers near the start or the end of their download come sooner; default false. */
+  readonly antiLeech?: boolean;
+  /** Over all torrents. */
+  readonly rateLimits?: RateLimitChanges;
 }
 
 /** What peers and our DHT node tell each other (BEP 5). */
@@ -35,6 +39,15 @@ export interface DhtPort {
   /** A peer of a public torrent says that it runs a node. */
   heard(host: string, port: number): void;
 }
+
+/** Payload in whole bytes per second; 0: no limit, as where nothing is said. */
+export interface RateLimits {
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
+}
+
+/** Limits to set; those not named stay. */
+export type RateLimitChanges = { readonly [Name in keyof RateLimits]?: RateLimits[Name] | undefined };
 
 /** The limits that a person may set; the fixed ones are in limits.ts. */
 export interface EngineLimits {
@@ -67,6 +80,8 @@ export interface Engine {
   torrents(): readonly Torrent[];
   /** Closes its connections and forgets it; what it was writing to the store is waited for. */
   remove(torrent: Torrent): Promise<void>;
+  /** Limits over all torrents, from now on; those not named stay. @throws RangeError */
+  setLimits(limits: RateLimitChanges): void;
   stats(): EngineStats;
   /** Stops listening and removes all torrents. */
   close(): Promise<void>;
@@ -103,6 +118,8 @@ export interface TorrentSpec {
   readonly uploadedBytes?: number;
   readonly downloadedBytes?: number;
   readonly priorities?: Priorities;
+  /** Of its own, within those over all torrents. */
+  readonly rateLimits?: RateLimitChanges;
   readonly listener?: TorrentListener;
 }
 
@@ -171,6 +188,8 @@ export interface Torrent {
   setOtherSeeds(known: boolean): void;
   /** From downloading to only seeding and back. */
   setMode(mode: 'download' | 'seed'): void;
+  /** Limits of its own, from now on; those not named stay. @throws RangeError */
+  setLimits(limits: RateLimitChanges): void;
   /** Bytes of missing pieces (a tracker's `left`); without metadata 16,384, since it is not 0. */
   readonly left: number;
   stats(): TorrentStats;

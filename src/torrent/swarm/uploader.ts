@@ -2,10 +2,12 @@ import type { Bitfield } from '../../lib/bitfield.ts';
 import type { Info } from '../metainfo/index.ts';
 import type { Connection, Handle, Lease } from '../ports.ts';
 import { BLOCK_BYTES, encodeReject } from '../wire/index.ts';
+import type { Taker } from './bandwidth.ts';
 import { Batch } from './batch.ts';
+import type { Bucket } from './bucket.ts';
 import { type ColdOwner, ColdReads } from './cold-reads.ts';
 import type { SwarmContext } from './context.ts';
-import { type BlockRun, CANCELLED } from './leases.ts';
+import { type BlockRun, bytesOf, CANCELLED } from './leases.ts';
 import * as limits from './limits.ts';
 import { Rate } from './rate.ts';
 import { RequestQueue } from './request-queue.ts';
@@ -15,6 +17,8 @@ export interface UploadSource {
   readonly info: Info;
   readonly handle: Handle;
   readonly have: Bitfield;
+  /** The torrent's upload limit. */
+  readonly bucket: Bucket;
   /** The system took payload bytes. */
   uploaded(bytes: number): void;
 }
@@ -32,13 +36,15 @@ export interface UploadPeer {
 }
 
 /** Answers one peer's requests: judges and queues them, then hands blocks to its connection, as much as it takes. */
-export class Uploader implements ColdOwner {
+export class Uploader implements ColdOwner, Taker {
   readonly rate = new Rate();
   /** We choke the peer. */
   choking = true;
   /** Pieces it may ask for while choked (BEP 6). */
   readonly allowedFast = new Set<number>();
   heldBytes = 0;
+  credit = 0;
+  readonly bucket: Bucket;
   readonly #peer: UploadPeer;
   readonly #source: UploadSource;
   readonly #context: SwarmContext;
@@ -53,12 +59,19 @@ export class Uploader implements ColdOwner {
   constructor(peer: UploadPeer, source: UploadSource, context: SwarmContext) {
     this.#peer = peer;
     this.#source = source;
+    this.bucket = source.bucket;
     this.#context = context;
     this.#cold = new ColdReads(this, source, context, this.#queue);
   }
 
   get fast(): boolean {
     return this.#peer.fast;
+  }
+
+  /** Where rates are limited no more is read at once than one share of them. */
+  get runBytes(): number {
+    const { up } = this.#context.bandwidth;
+    return up.all.isLimited || this.bucket.isLimited ? limits.SHARE_BYTES : limits.RUN_BYTES;
   }
 
   request(index: number, begin: number, length: number): void {
@@ -104,11 +117,15 @@ export class Uploader implements ColdOwner {
    */
   collect(buffers: Buffer[]): (() => void) | undefined {
     if (this.#closed || this.#batch !== null || (this.#queue.length === 0 && this.#cold.size === 0)) return undefined;
-    const batch = new Batch(buffers, this.#context.slabs, this.#context.clock.monotonic());
-    const room = limits.SEND_BUFFER_BYTES - this.#peer.connection.queuedBytes;
+    const { bandwidth, slabs, clock } = this.#context;
+    const allowance = bandwidth.up.allowance(this);
+    if (allowance === 0) return undefined;
+    const batch = new Batch(buffers, slabs, clock.monotonic());
+    const room = Math.min(this.#room, allowance);
     this.#collectArrived(batch, room);
     this.#collectQueued(batch, room);
     batch.finish();
+    if (this.credit > 0) bandwidth.up.spent(this, batch.payloadBytes);
     if (batch.payloadBytes === 0) {
       // All of what arrived had been cancelled.
       this.#release(batch);
@@ -127,7 +144,13 @@ export class Uploader implements ColdOwner {
     this.hold(batch.heldBytes - before);
   }
 
-  /** Something was read. */
+  /** What it would send now if rates were not limited, in bytes. */
+  wanted(): number {
+    if (this.#batch !== null) return 0;
+    return Math.min(this.#room, this.#queue.totalBytes + this.#cold.arrivedBytes);
+  }
+
+  /** Something was read, or may be sent. */
   flush(): void {
     this.#peer.flush();
   }
@@ -153,8 +176,14 @@ export class Uploader implements ColdOwner {
   /** Gives back what is held; what the system has comes back by itself. */
   close(): void {
     this.#closed = true;
+    this.#context.bandwidth.up.leave(this);
     this.#queue.clear();
     this.#cold.close();
+  }
+
+  /** Bytes that the connection takes now. */
+  get #room(): number {
+    return limits.SEND_BUFFER_BYTES - this.#peer.connection.queuedBytes;
   }
 
   #reject(index: number, begin: number, length: number): void {
@@ -218,10 +247,4 @@ export class Uploader implements ColdOwner {
 function inRange(info: Info, index: number, begin: number, length: number): boolean {
   if (index >= info.pieceCount || length === 0 || length > BLOCK_BYTES) return false;
   return begin + length <= info.pieceLength && index * info.pieceLength + begin + length <= info.totalLength;
-}
-
-function bytesOf(run: BlockRun): number {
-  let bytes = 0;
-  for (let at = 2; at < run.length; at += 3) bytes += run[at] as number;
-  return bytes;
 }
