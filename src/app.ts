@@ -1,15 +1,13 @@
 import { lookup } from 'node:dns/promises';
-import { mkdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { type Config, SOCKET_NAME } from './config.ts';
+import { type Config, makeDataFolder, refuseOpenListening, SOCKET_NAME } from './config.ts';
 import { type Database, openDatabase } from './db/index.ts';
 import { createApplication, createHttp, type Listening, listenSocket, listenTcp } from './http/index.ts';
 import { TagReader, workerTagParser } from './identify/index.ts';
 import { ImportManager } from './import/index.ts';
-import { isLoopbackAddress } from './lib/addresses.ts';
 import { type Clock, keepAlive, systemClock } from './lib/clock.ts';
-import { BaeError, errorMessage } from './lib/errors.ts';
+import { errorMessage } from './lib/errors.ts';
 import type { Log } from './lib/log.ts';
 import { WorkerPool } from './lib/pool.ts';
 import { type Random, systemRandom } from './lib/random.ts';
@@ -18,15 +16,17 @@ import { createLog } from './observe/index.ts';
 import { DhtMemory, openJournal, TorrentSeeder } from './seed/index.ts';
 import {
   createEngine,
+  createNetworks,
   createResolver,
   createTrackers,
   Dht,
   type Engine,
+  LocalDiscovery,
+  loadIpFilter,
   makePeerId,
+  type Networks,
   type SessionKeeper,
   Sessions,
-  systemDatagrams,
-  systemNetwork,
   workerHasher,
 } from './torrent/index.ts';
 import { openVault, type Vault } from './vault/index.ts';
@@ -40,6 +40,8 @@ const GOODBYE_MILLISECONDS = 6_000;
 /** Tries of a store call that somebody waits for, before they are told. */
 const STORE_TRIES = 6;
 const MIB = 1024 * 1024;
+/** Where a binding says which of them it may be. */
+const EVERY_ADDRESS = ['0.0.0.0', '::'];
 
 export interface Server {
   /** Where TCP callers reach it: host and port. */
@@ -114,8 +116,10 @@ async function startRooms(
   const { config, clock, log, closers } = base;
   const journal = await openJournal(join(config.data, 'counters'), { database, clock, log });
   closers.push(() => journal.close());
-  const dht = await openDht(base, database);
-  const { engine, sessions, peerPort } = await openEngine(base, vault, dht, journal);
+  const networks = createNetworks({ wanted: config.peer_interface ?? null, interfaces: networkInterfaces, clock, log });
+  closers.push(() => networks.binding?.close());
+  const dht = await openDht(base, networks, database);
+  const { engine, sessions, peerPort } = await openEngine(base, networks, vault, dht, journal);
   const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log });
   closers.push(() => seeder.stop());
   const parser = workerTagParser(clock);
@@ -152,8 +156,12 @@ async function startRooms(
     now: () => clock.now(),
     peerPort: () => peerPort,
     peers: () => engine.stats().connections,
+    networkFault: () => networks.binding?.fault ?? null,
     store: store.describe(),
-    ready: async () => ({ store: vault.stats().uploads.waiting, database: await databaseFault(database) }),
+    ready: async () => {
+      const network = networks.binding?.fault ?? null;
+      return { store: vault.stats().uploads.waiting, database: await databaseFault(database), network };
+    },
     stop: () => asked.resolve(),
   });
   closers.push(() => (base.goodbye.wanted ? sessions.sayGoodbye(GOODBYE_MILLISECONDS) : undefined));
@@ -161,25 +169,6 @@ async function startRooms(
   closers.push(() => Promise.all([tcp.close(), socket.close()]).then(() => undefined));
   const address = `${config.listen.host}:${tcp.port}`;
   return { address, peerPort, stopAsked: asked.promise, stop: (goodbye) => undo(base, goodbye) };
-}
-
-/** A page in the same browser or a neighbour on the network must not find an open door. */
-function refuseOpenListening(config: Config): void {
-  const { host } = config.listen;
-  if (host === 'localhost' || isLoopbackAddress(host) || config.token !== undefined) return;
-  throw new BaeError('refused', `Listening on ${host} needs a token: set BAE_TOKEN or BAE_TOKEN_FILE.`);
-}
-
-function makeDataFolder(data: string): void {
-  try {
-    // One that is there keeps its mode: it may hold more than ours.
-    mkdirSync(data, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new BaeError('refused', `The data folder ${data} cannot be used (${code}): choose another with BAE_DATA.`, {
-      cause,
-    });
-  }
 }
 
 async function openContent(
@@ -214,15 +203,15 @@ async function openContent(
 }
 
 /** Not started yet: it shares the port number of the peers' listener. Null where the settings have it off. */
-async function openDht(base: Base, database: Database): Promise<Dht | null> {
+async function openDht(base: Base, networks: Networks, database: Database): Promise<Dht | null> {
   const { config, clock, random, log, closers } = base;
   const { allow_private_addresses: allowPrivateAddresses } = config;
   if (!config.dht) return null;
   const memory = new DhtMemory({ database, clock, log });
   const dht = new Dht({
-    ...{ network: systemDatagrams, clock, random, log, allowPrivateAddresses },
+    ...{ network: networks.datagrams, clock, random, log, allowPrivateAddresses },
     limitLoopback: config.limit_loopback,
-    resolver: createResolver(allowPrivateAddresses),
+    resolver: createResolver(allowPrivateAddresses, networks.binding ?? undefined),
     bootstrap: config.dht_bootstrap,
     saved: await memory.load(),
   });
@@ -232,7 +221,7 @@ async function openDht(base: Base, database: Database): Promise<Dht | null> {
   return dht;
 }
 
-async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: SessionKeeper) {
+async function openEngine(base: Base, networks: Networks, vault: Vault, dht: Dht | null, keeper: SessionKeeper) {
   const { config, version, clock, random, log, closers } = base;
   const common = { clock, random, log, version };
   const { allow_private_addresses: allowPrivateAddresses } = config;
@@ -241,20 +230,31 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   const hasher = workerHasher(Math.max(1, availableParallelism() - 1));
   closers.push(() => hasher.close());
   const engine: Engine = createEngine({
-    ...{ store: vault.pieces, hasher, network: systemNetwork, ...common },
+    ...{ store: vault.pieces, hasher, network: networks.peers, ...common },
     ...{ encryption: config.encryption, antiLeech: config.anti_leech },
     rateLimits: { uploadBytesPerSecond, downloadBytesPerSecond },
     limits: { allowPrivateAddresses, limitLoopback: config.limit_loopback, leasedBytes },
+    ...(config.ip_filter !== undefined && { filter: loadIpFilter(config.ip_filter) }),
     ...(dht !== null && { dht }),
   });
   closers.push(() => engine.close());
-  const { port } = await engine.listen({ addresses: config.peer_address, port: config.peer_port });
-  await dht?.start({ addresses: config.peer_address, port });
-  const { scheduler, close } = createTrackers({ ...common, port: () => port, allowPrivateAddresses });
+  const { binding } = networks;
+  const addresses = binding === null ? config.peer_address : EVERY_ADDRESS;
+  const { port } = await engine.listen({ addresses, port: config.peer_port });
+  await dht?.start({ addresses, port });
+  const source = binding === null ? {} : { source: binding };
+  const { scheduler, close } = createTrackers({ ...common, ...source, port: () => port, allowPrivateAddresses });
   closers.push(close);
+  const local = new LocalDiscovery({ network: networks.multicast, ...common });
+  closers.push(() => local.close());
+  if (config.lsd) await local.start({ addresses, port });
   const newPeerId = () => makePeerId(random, version);
-  const discovery = { scheduler, ...(dht !== null && { dht }) };
-  return { engine, peerPort: port, sessions: new Sessions({ engine, ...discovery, ...common, newPeerId, keeper }) };
+  const discovery = { scheduler, ...(dht !== null && { dht }), ...(config.lsd && { local }) };
+  const sessions = new Sessions({ engine, ...discovery, ...common, newPeerId, keeper });
+  binding?.onChange(() => {
+    if (binding.isUp) for (const session of sessions.all()) session.retry();
+  });
+  return { engine, peerPort: port, sessions };
 }
 
 async function openHttp(base: Base, application: ReturnType<typeof createApplication>) {

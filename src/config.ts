@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
-import { SOCKET_PATH_BYTES } from './lib/addresses.ts';
+import { isLoopbackAddress, SOCKET_PATH_BYTES } from './lib/addresses.ts';
 import { BaeError } from './lib/errors.ts';
 
 /** The commands' way in, in the data folder. */
@@ -79,6 +79,9 @@ const schema = z.strictObject({
   listen: address.prefault('127.0.0.1:4533'),
   peer_address: text.prefault('0.0.0.0,::').transform((list) => list.split(',').map((host) => host.trim())),
   peer_port: whole(0, 65_535).prefault(51_533),
+  peer_interface: text.optional(),
+  ip_filter: text.optional(),
+  lsd: flag.prefault(true),
   encryption: z.enum(['prefer', 'require', 'off'], { error: 'must be prefer, require or off' }).prefault('prefer'),
   dht: flag.prefault(true),
   dht_bootstrap: addresses.prefault('router.bittorrent.com:6881,dht.libtorrent.org:25401,dht.transmissionbt.com:6881'),
@@ -155,6 +158,26 @@ export function loadConfig(sources: ConfigSources): Config {
     database: values.database ?? `sqlite:${join(data, 'bae.db')}`,
     pin_bytes: values.pin_bytes ?? Math.floor(values.cache_bytes / 2),
   };
+}
+
+/** A page in the same browser or a neighbour on the network must not find an open door. */
+export function refuseOpenListening(config: Config): void {
+  const { host } = config.listen;
+  if (host === 'localhost' || isLoopbackAddress(host) || config.token !== undefined) return;
+  throw new BaeError('refused', `Listening on ${host} needs a token: set BAE_TOKEN or BAE_TOKEN_FILE.`);
+}
+
+/** Makes it, for its owner alone. */
+export function makeDataFolder(data: string): void {
+  try {
+    // One that is there keeps its mode: it may hold more than ours.
+    mkdirSync(data, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new BaeError('refused', `The data folder ${data} cannot be used (${code}): choose another with BAE_DATA.`, {
+      cause,
+    });
+  }
 }
 
 const flagOf = (key: string) => `--${key.replaceAll('_', '-')}`;

@@ -58,6 +58,8 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   // torrent, torrent/swarm
   'src/torrent/net.ts': ['net'],
   'src/torrent/datagrams.ts': ['net'],
+  'src/torrent/ip-filter-file.ts': ['fs'],
+  'src/torrent/multicast.ts': ['net'],
 
   // torrent/discovery
   'src/torrent/discovery/http-tracker.ts': ['net'],
@@ -99,7 +101,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   'src/cli/stop.ts': ['timers', 'time'],
 
   // main.ts, app.ts, config.ts
-  'src/app.ts': ['fs', 'net'],
+  'src/app.ts': ['net'],
   'src/config.ts': ['fs'],
 };
 

@@ -15,6 +15,8 @@ export interface ApplicationParts {
   readonly now: () => number;
   readonly peerPort: () => number;
   readonly peers: () => number;
+  /** Why there is no traffic with peers and trackers; null while nothing hinders. */
+  readonly networkFault: () => string | null;
   /** The store without its secrets. */
   readonly store: string;
   readonly ready: Application['ready'];
@@ -65,6 +67,7 @@ export function createApplication(parts: ApplicationParts): Application {
       seeding: torrents.filter(({ isSeeding }) => isSeeding).length,
       imports: going.length,
       peers: from.peers(),
+      networkFault: from.networkFault(),
       uploadedBytes: sum(live.map(({ uploadedBytes }) => uploadedBytes)),
       downloadedBytes: sum(live.map(({ downloadedBytes }) => downloadedBytes)),
       cacheBytes: vaultStats.cacheBytes,

@@ -95,6 +95,8 @@ export interface StatsView {
   readonly seeding: number;
   readonly imports: number;
   readonly peers: number;
+  /** Why there is no traffic with peers and trackers; null while nothing hinders. */
+  readonly networkFault: string | null;
   readonly uploadedBytes: number;
   readonly downloadedBytes: number;
   readonly cacheBytes: number;

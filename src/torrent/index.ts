@@ -1,16 +1,18 @@
-export { systemDatagrams } from './datagrams.ts';
 export {
   type AnnounceHandle,
   AnnounceScheduler,
   createResolver,
   Dht,
   type DhtStats,
+  LocalDiscovery,
   type SavedDht,
   type TrackerClient,
   TrackerError,
   type TrackerStatus,
 } from './discovery/index.ts';
 export { inlineHasher, workerHasher } from './hash.ts';
+export type { IpFilter } from './ip-filter.ts';
+export { loadIpFilter } from './ip-filter-file.ts';
 export {
   formatHostPort,
   formatMagnet,
@@ -24,6 +26,7 @@ export {
   parseTorrentFile,
 } from './metainfo/index.ts';
 export { systemNetwork } from './net.ts';
+export { createNetworks, type Networks } from './networks.ts';
 export { Sessions } from './sessions.ts';
 export type {
   Engine,

@@ -10,9 +10,10 @@ const FREED_BYTES = 8_192;
 
 /** TCP over node:net: no delay, many buffers as one writev. */
 export const systemNetwork: Network = {
-  connect(host, port, timeoutMilliseconds) {
+  connect(host, port, timeoutMilliseconds, localAddress) {
     return new Promise((resolve, reject) => {
-      const socket = createConnection({ host, port, noDelay: true, timeout: timeoutMilliseconds });
+      const from = localAddress === undefined ? {} : { localAddress };
+      const socket = createConnection({ host, port, noDelay: true, timeout: timeoutMilliseconds, ...from });
       const fail = (why: string) => {
         socket.destroy();
         reject(new BaeError('unavailable', `${host} port ${port} cannot be reached (${why}).`));

@@ -131,8 +131,13 @@ export interface ConnectionHandlers {
 
 /** The network as an argument. Hosts are IP addresses, never names. */
 export interface Network {
-  /** Resolves when connected; rejects (BaeError unavailable) after `timeoutMilliseconds` or on refusal. */
-  connect(host: string, port: number, timeoutMilliseconds: number): Promise<Connection>;
+  /** True while there is no address to dial from: nobody is to be dialled. Absent: there always is. */
+  isDown?(): boolean;
+  /**
+   * Resolves when connected; rejects (BaeError unavailable) after `timeoutMilliseconds` or on refusal. `localAddress`: the
+   * one of ours that it must come from; default: the system's choice.
+   */
+  connect(host: string, port: number, timeoutMilliseconds: number, localAddress?: string): Promise<Connection>;
   /** Listens on one address; port 0 takes a free one. Rejects with `refused` if the port is in use. */
   listen(
     host: string,
@@ -161,4 +166,21 @@ export interface DatagramHandlers {
 export interface DatagramNetwork {
   /** Binds one address; port 0 takes a free one. Rejects with `refused` where that cannot be. */
   bind(host: string, port: number, handlers: DatagramHandlers): Promise<DatagramSocket>;
+}
+
+/** UDP to all who joined a group, as an argument. */
+export interface MulticastNetwork {
+  /**
+   * Joins a group (an IP address) on a port that other programs may share, on the network of `localAddress`, or, for null,
+   * on the one that the system takes. What is sent to the group stays on that network. Rejects with `refused`.
+   */
+  join(group: string, port: number, localAddress: string | null, handlers: DatagramHandlers): Promise<DatagramSocket>;
+}
+
+/** The addresses that all traffic must come from, where a person has said so. */
+export interface SourceAddress {
+  /** Ours of this family; null while there is none: then nothing of this family may be sent. */
+  localAddress(family: 4 | 6): string | null;
+  /** Calls when an address is another or gone; returns the way to stop listening. */
+  onChange(changed: () => void): () => void;
 }

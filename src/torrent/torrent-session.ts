@@ -8,6 +8,7 @@ import type {
   AnnounceScheduler,
   Dht,
   DhtHandle,
+  LocalDiscovery,
   TrackerStatus,
 } from './discovery/index.ts';
 import type { Info } from './metainfo/index.ts';
@@ -38,8 +39,9 @@ export interface BeginSpec extends Omit<TorrentSpec, 'peerId'> {
 export interface SessionsOptions {
   readonly engine: Engine;
   readonly scheduler: AnnounceScheduler;
-  /** Absent where there is no DHT. */
+  /** Absent where peers are not looked for there. */
   readonly dht?: Pick<Dht, 'add'>;
+  readonly local?: Pick<LocalDiscovery, 'add'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -90,7 +92,7 @@ export class TorrentSession {
   /** Trackers were told that it is over: what comes next is another session. */
   #isOver = false;
   #announces: AnnounceHandle | null = null;
-  #lookups: DhtHandle | null = null;
+  #lookups: readonly (DhtHandle | undefined)[] = [];
   /** What is known to be kept: no more is announced. */
   #kept: Omit<AnnounceCounters, 'left'>;
   /** Begun as a whole torrent: nothing is left to fetch, also before the store has said so. */
@@ -264,17 +266,18 @@ export class TorrentSession {
   }
 
   #lookUp(): void {
-    this.#lookups =
-      this.#options.dht?.add({
-        infoHash: this.torrent.infoHash,
-        found: (peers) => this.torrent.addPeers(peers, 'dht'),
-        isHungry: () => this.#left > 0 && this.torrent.stats().peers < FEW_PEERS,
-      }) ?? null;
+    const { dht, local } = this.#options;
+    const { infoHash } = this.torrent;
+    const isHungry = () => this.#left > 0 && this.torrent.stats().peers < FEW_PEERS;
+    this.#lookups = [
+      dht?.add({ infoHash, found: (peers) => this.torrent.addPeers(peers, 'dht'), isHungry }),
+      local?.add({ infoHash, found: (peers) => this.torrent.addPeers(peers, 'lsd') }),
+    ];
   }
 
   #stopLookups(): void {
-    this.#lookups?.stop();
-    this.#lookups = null;
+    for (const lookup of this.#lookups) lookup?.stop();
+    this.#lookups = [];
   }
 
   /** The engine's words go to whoever owns the session now. */

@@ -45,17 +45,21 @@ function killLeftoversAtExit(): void {
   });
 }
 
-/** Starts a program with its output in `logFile` (appended). With `pipe`, stdin and stdout stay with the caller. */
+/**
+ * Starts a program with its output in `logFile` (appended). With `pipe`, stdin and stdout stay with the caller; with
+ * `namespace`, it has that network namespace's network.
+ */
 export function startPart(
   command: string,
   args: readonly string[],
-  options: { logFile: string; cwd?: string; env?: NodeJS.ProcessEnv; pipe?: boolean },
+  options: { logFile: string; cwd?: string; env?: NodeJS.ProcessEnv; pipe?: boolean; namespace?: string },
 ): Part {
   killLeftoversAtExit();
   const log = openSync(options.logFile, 'a');
   const stdio: SpawnOptions['stdio'] = options.pipe ? ['pipe', 'pipe', log] : ['ignore', log, log];
+  const inside = options.namespace === undefined ? [] : ['/usr/sbin/ip', 'netns', 'exec', options.namespace];
   // The kernel ends it with its parent, however that one ends.
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...inside, command, ...args], {
     stdio,
     cwd: options.cwd,
     env: options.env ?? process.env,

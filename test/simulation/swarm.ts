@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { silentLog } from '../../src/lib/log.ts';
 import { seededRandom } from '../../src/lib/random.ts';
 import { encode, type Info, parseInfo } from '../../src/torrent/metainfo/index.ts';
-import type { PieceHasher } from '../../src/torrent/ports.ts';
+import type { Network, PieceHasher } from '../../src/torrent/ports.ts';
 import {
+  type AddressFilter,
   createEngine,
   type DhtPort,
   type Encryption,
@@ -63,6 +64,9 @@ export interface NodeOptions extends HostOptions, MemoryOptions {
   readonly limits?: Partial<EngineLimits>;
   readonly encryption?: Encryption;
   readonly dht?: DhtPort;
+  readonly filter?: AddressFilter;
+  /** In place of the host's own. */
+  readonly network?: Network;
   readonly spec?: Partial<TorrentSpec>;
 }
 
@@ -93,11 +97,12 @@ export class Simulation {
     const store = new MemoryPieces({ clock: this.clock, ...options });
     const engine = createEngine({
       ...{ store, hasher, clock: this.clock, log: silentLog, version: '0.1.0' },
-      network: this.network.host(address, options),
+      network: options.network ?? this.network.host(address, options),
       random: seededRandom(this.#seed * 1000 + number),
       limits: options.limits ?? {},
       ...(options.encryption !== undefined && { encryption: options.encryption }),
       ...(options.dht !== undefined && { dht: options.dht }),
+      ...(options.filter !== undefined && { filter: options.filter }),
     });
     const { port } = await engine.listen({ addresses: ['0.0.0.0'], port: 6881 });
     const told: string[] = [];

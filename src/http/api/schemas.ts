@@ -92,6 +92,7 @@ export const Stats = z
     seeding: count,
     imports: count,
     peers: count,
+    networkFault: z.string().nullable(),
     uploadedBytes: count,
     downloadedBytes: count,
     cacheBytes: count,

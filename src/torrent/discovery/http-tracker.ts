@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { gunzipSync } from 'node:zlib';
+import type { SourceAddress } from '../ports.ts';
 import { CONNECTIONS_PER_HOST, REDIRECTS, REPLY_BYTES } from './limits.ts';
 import { type AnnounceRequest, type Resolver, type TrackerClient, TrackerError } from './ports.ts';
 import { parseReply } from './reply.ts';
@@ -11,6 +12,8 @@ export interface HttpTrackerOptions {
   readonly resolver: Resolver;
   /** Ours, never another client's. */
   readonly userAgent: string;
+  /** Where announces must come from; absent: the system's choice. */
+  readonly source?: SourceAddress;
 }
 
 class StaleConnectionError extends Error {}
@@ -28,6 +31,7 @@ export class HttpTracker implements TrackerClient {
     this.#options = options;
     const agent = { keepAlive: true, maxSockets: CONNECTIONS_PER_HOST, maxFreeSockets: CONNECTIONS_PER_HOST };
     this.#agents = { 'http:': new HttpAgent(agent), 'https:': new HttpsAgent(agent) };
+    options.source?.onChange(() => this.close());
   }
 
   async announce(tracker: URL, request: AnnounceRequest, signal: AbortSignal) {
@@ -44,6 +48,7 @@ export class HttpTracker implements TrackerClient {
     throw new TrackerError('unreachable', `${tracker.host} redirects more than ${REDIRECTS} times`);
   }
 
+  /** Ends all connections. */
   close(): void {
     this.#agents['http:'].destroy();
     this.#agents['https:'].destroy();
@@ -62,12 +67,12 @@ export class HttpTracker implements TrackerClient {
   }
 
   async #getOnce(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
-    // A literal address never reaches `lookup`, so it is judged here.
-    if (/^[\d.]+$|^\[/.test(url.hostname)) await this.#options.resolver.resolve(url.hostname);
+    const from = await this.#from(url.hostname);
     const secure = url.protocol === 'https:';
     const options = {
       agent: secure ? this.#agents['https:'] : this.#agents['http:'],
       lookup: this.#options.resolver.lookup,
+      ...from,
       headers: { 'User-Agent': this.#options.userAgent, 'Accept-Encoding': 'gzip' },
       signal,
     };
@@ -79,6 +84,18 @@ export class HttpTracker implements TrackerClient {
       });
       sent.end();
     });
+  }
+
+  /** Where the connection must come from. A literal address never reaches `lookup`, so it is judged here. */
+  async #from(host: string): Promise<{ family?: number; localAddress?: string }> {
+    const { source, resolver } = this.#options;
+    const isLiteral = /^[\d.]+$|^\[/.test(host);
+    if (source === undefined && !isLiteral) return {};
+    const [found] = await resolver.resolve(host);
+    if (source === undefined || found === undefined) return {};
+    const localAddress = source.localAddress(found.family);
+    if (localAddress === null) throw new TrackerError('unreachable', 'the network that bae is bound to is not there');
+    return { family: found.family, localAddress };
   }
 
   async #body(reply: IncomingMessage, url: URL, signal: AbortSignal): Promise<Buffer> {

@@ -1,5 +1,6 @@
 export { Dht, type DhtHandle, type DhtOptions, type DhtStats, type DhtTorrent, type SavedDht } from './dht/index.ts';
 export { HttpTracker } from './http-tracker.ts';
+export { LocalDiscovery, type LocalTorrent } from './lsd/index.ts';
 export type { AnnounceReply, AnnounceRequest, PeerAddress, TrackerClient } from './ports.ts';
 export { TrackerError } from './ports.ts';
 export { createResolver } from './resolver.ts';

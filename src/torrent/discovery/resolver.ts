@@ -1,6 +1,7 @@
 import { lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { isPublicAddress } from '../../lib/addresses.ts';
+import type { SourceAddress } from '../ports.ts';
 import { type Resolver, TrackerError } from './ports.ts';
 
 interface Found {
@@ -10,15 +11,27 @@ interface Found {
 
 /**
  * Looks names up with the system's resolver and hands out only addresses that may be spoken to. Applied at each connect,
- * redirects too, so a name that turns to a private address between two looks (DNS rebinding) is refused.
+ * redirects too, so a name that turns to a private address between two looks (DNS rebinding) is refused. With a `source`,
+ * only addresses that can be spoken to from there are handed out, and while it has none, no name is looked up at all.
  */
-export function createResolver(allowPrivateAddresses: boolean): Resolver {
+export function createResolver(allowPrivateAddresses: boolean, source?: SourceAddress): Resolver {
+  const isReachable = (family: number) => source === undefined || source.localAddress(family === 6 ? 6 : 4) !== null;
+  const isDown = () => !isReachable(4) && !isReachable(6);
   const allowed = (found: readonly Found[]) =>
-    found.filter(({ address }) => allowPrivateAddresses || isPublicAddress(address));
+    found.filter(({ address, family }) => isReachable(family) && (allowPrivateAddresses || isPublicAddress(address)));
   const refuse = (host: string) =>
-    new TrackerError('unreachable', `${host} is a private address, and BAE_ALLOW_PRIVATE_ADDRESSES is not set`);
+    new TrackerError(
+      'unreachable',
+      isDown()
+        ? 'the network that bae is bound to is not there'
+        : `${host} is a private address, and BAE_ALLOW_PRIVATE_ADDRESSES is not set, or not of the network that bae is bound to`,
+    );
 
   const lookup: LookupFunction = (host, options, callback) => {
+    if (isDown()) {
+      callback(refuse(host) as NodeJS.ErrnoException, '', 0);
+      return;
+    }
     systemLookup(host, { ...options, all: true }, (error, found) => {
       const usable = error === null ? allowed(found) : [];
       const first = usable[0];
@@ -40,7 +53,8 @@ export function createResolver(allowPrivateAddresses: boolean): Resolver {
           else resolve(usable);
         };
         const family = isIP(host);
-        if (family !== 0) settle([{ address: host, family }]);
+        if (isDown()) reject(refuse(host));
+        else if (family !== 0) settle([{ address: host, family }]);
         else {
           systemLookup(host, { all: true }, (error, found) => {
             if (error === null) settle(found);

@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
+import type { SourceAddress } from '../ports.ts';
 import { decodeCompactPeers4, decodeCompactPeers6 } from '../wire/index.ts';
 import { PEERS_PER_REPLY, UDP_CONNECTION_MILLISECONDS, UDP_FIRST_WAIT_MILLISECONDS, UDP_TRIES } from './limits.ts';
 import { type AnnounceReply, type AnnounceRequest, type Resolver, type TrackerClient, TrackerError } from './ports.ts';
@@ -25,6 +26,8 @@ export interface UdpTrackerOptions {
   readonly resolver: Resolver;
   readonly clock: Clock;
   readonly random: Random;
+  /** Where announces must come from; absent: the system's choice. */
+  readonly source?: SourceAddress;
 }
 
 /** Announces over UDP (BEP 15, with BEP 41's path), one socket a family for all trackers. */
@@ -37,6 +40,7 @@ export class UdpTracker implements TrackerClient {
 
   constructor(options: UdpTrackerOptions) {
     this.#options = options;
+    options.source?.onChange(() => this.#drop());
   }
 
   async announce(url: URL, request: AnnounceRequest, signal: AbortSignal): Promise<AnnounceReply> {
@@ -58,8 +62,14 @@ export class UdpTracker implements TrackerClient {
 
   close(): void {
     this.#closed = true;
+    this.#drop();
+  }
+
+  /** Connection ids are good for the address that they were given to (BEP 15). */
+  #drop(): void {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
+    this.#connections.clear();
   }
 
   async #connect(place: Place, waitMilliseconds: number, signal: AbortSignal): Promise<Buffer | null> {
@@ -107,6 +117,8 @@ export class UdpTracker implements TrackerClient {
   }
 
   #socket(family: 4 | 6): Socket {
+    const localAddress = this.#options.source?.localAddress(family);
+    if (localAddress === null) throw new TrackerError('unreachable', 'the network that bae is bound to is not there');
     const open = this.#sockets.get(family);
     if (open !== undefined) return open;
     if (this.#closed) throw new TrackerError('unreachable', 'bae is stopping');
@@ -115,9 +127,11 @@ export class UdpTracker implements TrackerClient {
     socket.on('message', (packet, from) => this.#received(packet, from));
     socket.on('error', () => {
       // The socket is of no use any more; requests on it run into their time, the next one opens another.
+      if (this.#sockets.get(family) !== socket) return;
       this.#sockets.delete(family);
       socket.close();
     });
+    if (localAddress !== undefined) socket.bind({ address: localAddress });
     this.#sockets.set(family, socket);
     return socket;
   }

@@ -5,6 +5,7 @@ import type { Network, PieceHasher, PieceStore } from '../ports.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import type { Slabs } from './batch.ts';
 import type { Choker } from './choker.ts';
+import type { OwnAddress } from './own-address.ts';
 import type { DhtPort, EngineLimits } from './types.ts';
 
 /** A count of bytes that several owners share. */
@@ -34,4 +35,7 @@ export interface SwarmContext {
   readonly listenPort: () => number | null;
   /** Null where there is no DHT. */
   readonly dht: DhtPort | null;
+  readonly ownAddress: OwnAddress;
+  /** Whether the IP filter forbids an address (no brackets). */
+  readonly blocks: (address: string) => boolean;
 }

@@ -48,6 +48,8 @@ export class Dialler {
     const earned = ((now - this.#countedAt) * DIALS_PER_SECOND) / 1000;
     this.#tokens = Math.min(DIALS_PER_SECOND, this.#tokens + earned);
     this.#countedAt = now;
+    // A dial that cannot be is no failure of the peer's: it waits.
+    if (this.#network.isDown?.() === true) return;
     while (!this.#closed && this.#tokens >= 1 && this.#halfOpen < HALF_OPEN_CONNECTIONS) {
       const torrent = this.#waiting.values().next().value;
       if (torrent === undefined) return;

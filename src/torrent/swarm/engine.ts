@@ -1,4 +1,5 @@
 import { BaeError } from '../../lib/errors.ts';
+import type { Connection } from '../ports.ts';
 import { makePeerId, ObfuscatedHashes } from '../wire/index.ts';
 import { AgreementQueue } from './agreement-queue.ts';
 import { Bandwidth } from './bandwidth.ts';
@@ -8,6 +9,7 @@ import type { SwarmContext } from './context.ts';
 import { Dialler } from './dialler.ts';
 import { DEFAULT_LIMITS, TICK_MILLISECONDS } from './limits.ts';
 import type { TorrentLoop } from './loop.ts';
+import { OwnAddress } from './own-address.ts';
 import { Reception } from './reception.ts';
 import { SwarmTorrent } from './torrent.ts';
 import type { TorrentHome } from './torrent-home.ts';
@@ -34,9 +36,9 @@ class SwarmEngine implements Engine {
 
   constructor(options: EngineOptions) {
     const { store, hasher, network, clock, random, log, version } = options;
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#context = {
-      ...{ store, hasher, network, clock, random, log, version },
-      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      ...{ store, hasher, network, clock, random, log, version, limits },
       leased: { bytes: 0 },
       slabs: new Slabs(),
       bandwidth: new Bandwidth(clock),
@@ -45,6 +47,8 @@ class SwarmEngine implements Engine {
       connections: { count: 0 },
       listenPort: () => this.#port,
       dht: options.dht ?? null,
+      ownAddress: new OwnAddress(limits.allowPrivateAddresses),
+      blocks: (address) => options.filter?.blocks(address) ?? false,
     };
     this.#context.bandwidth.setLimits(options.rateLimits ?? {});
     this.#reception = new Reception(clock, {
@@ -72,7 +76,7 @@ class SwarmEngine implements Engine {
     let failure: unknown = new BaeError('bad-input', 'There is no address to listen on for peers.');
     for (const address of options.addresses) {
       try {
-        const accept = this.#reception.accept.bind(this.#reception);
+        const accept = (connection: Connection) => this.#accept(connection);
         const listener = await this.#context.network.listen(address, this.#port ?? options.port, accept);
         this.#listeners.push(listener);
         this.#port = listener.port;
@@ -148,6 +152,11 @@ class SwarmEngine implements Engine {
     await Promise.all(this.torrents().map((torrent) => this.remove(torrent)));
     this.#context.bandwidth.close();
     await Promise.all(listeners);
+  }
+
+  #accept(connection: Connection): void {
+    if (this.#context.blocks(connection.remoteAddress)) connection.destroy();
+    else this.#reception.accept(connection);
   }
 
   /** A torrent for somebody who came; null if it takes nobody. */

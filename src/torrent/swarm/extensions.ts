@@ -3,11 +3,12 @@ import { QUEUED_REQUESTS } from './limits.ts';
 import type { PeerSession } from './session.ts';
 import type { SessionOwner } from './session-owner.ts';
 
-/** Our ids of the extensions (BEP 10) that peers send us messages of: BEP 9, BEP 54. */
+/** Our ids of the extensions (BEP 10) that peers send us messages of: BEP 9, 11, 54. */
 const METADATA_ID = 1;
 const DONT_HAVE_ID = 2;
+const PEX_ID = 3;
 const PRIVATE_EXTENSIONS = new Map([['lt_donthave', DONT_HAVE_ID]]);
-const EXTENSIONS = new Map([...PRIVATE_EXTENSIONS, ['ut_metadata', METADATA_ID]]);
+const EXTENSIONS = new Map([...PRIVATE_EXTENSIONS, ['ut_metadata', METADATA_ID], ['ut_pex', PEX_ID]]);
 
 /** Our extension handshake (BEP 10) to a peer at `address`. */
 export function extensionsMessage({ context, source, isPrivate, uploadOnly }: SessionOwner, address: string): Buffer {
@@ -30,10 +31,15 @@ export function receiveExtended(session: PeerSession, owner: SessionOwner, id: n
     session.extensions = extensions;
     session.uploadOnly = extensions.uploadOnly ?? session.uploadOnly;
     session.requests.setPeerQueue(extensions.requestQueue);
+    if (extensions.yourIp !== undefined) {
+      owner.context.ownAddress.heard(session.connection.remoteAddress, extensions.yourIp);
+    }
     owner.onExtensions(session);
   } else if (id === METADATA_ID && !owner.isPrivate) {
     const message = wire.decodeMetadataMessage(payload);
     if (message !== null) owner.onMetadata(session, message);
+  } else if (id === PEX_ID && !owner.isPrivate) {
+    owner.members.exchange.received(session, payload);
   } else if (id === DONT_HAVE_ID && session.pieces.pieces !== null) {
     const index = wire.decodeDontHave(payload, session.pieces.pieces.length);
     if (session.pieces.pieces.delete(index)) owner.onDontHave(session, index);

@@ -1,5 +1,6 @@
 export { createEngine } from './engine.ts';
 export type {
+  AddressFilter,
   DhtPort,
   Encryption,
   Engine,

@@ -80,7 +80,7 @@ describe('of connections', () => {
 });
 
 describe('of addresses', () => {
-  const rules = { allowPrivateAddresses: false, limitLoopback: false };
+  const rules = { allowPrivateAddresses: false, limitLoopback: false, blocks: () => false, priorityOf: () => 0 };
 
   it(`${limits.KNOWN_PEERS} are known; one more takes the place of one that failed`, () => {
     const book = new PeerBook(false, rules);

@@ -59,6 +59,15 @@ export const DIAL_FAILURES = 6;
 /** Banned addresses remembered for a torrent; the oldest goes first. */
 export const BANNED_PEERS = 10_000;
 
+/** Peers whose word on our own address counts, the last of each (BEP 10 `yourip`). */
+export const OWN_ADDRESS_VOTES = 64;
+/** A peer is told of others this often (BEP 11: not more than once a minute) … */
+export const PEX_MILLISECONDS = 60_000;
+/** … and what it tells sooner than this after the last is left unread; minutes differ a little. */
+export const LEAST_PEX_MILLISECONDS = 45_000;
+/** More messages than this in a minute end the connection. */
+export const PEX_MESSAGES = 6;
+
 // Serving.
 
 /** Requests queued for a peer, announced as `reqq`; beyond it they are rejected (BEP 6) or dropped. */

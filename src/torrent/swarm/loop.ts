@@ -9,6 +9,7 @@ import { Downloader } from './downloader.ts';
 import { takeBack } from './extensions.ts';
 import { haveMessages } from './hello.ts';
 import { CHOKE_MILLISECONDS } from './limits.ts';
+import type { Identity, LoopEvents } from './loop-events.ts';
 import { Members, type MembersOwner } from './members.ts';
 import { MetadataExchange, type MetadataOwner } from './metadata.ts';
 import type { KnownPeer } from './peer-book.ts';
@@ -18,22 +19,6 @@ import type { PeerSession } from './session.ts';
 import { allowFast, suggestHot } from './steering.ts';
 import type { Priorities } from './types.ts';
 import type { UploadSource } from './uploader.ts';
-
-/** What does not change in a torrent's life. */
-export interface Identity {
-  readonly infoHash: Buffer;
-  readonly peerId: Buffer;
-  readonly isPrivate: boolean;
-}
-
-/** What the loop tells of what happens with its peers. */
-export interface LoopEvents {
-  onRawInfo(rawInfo: Buffer): void;
-  onVerified(index: number, bytes: number): void;
-  onWanted(): void;
-  onComplete(): void;
-  onWriteFailed(error: unknown): void;
-}
 
 /** Owns what happens between one torrent and its peers: what sessions report comes here and goes to the part it concerns. */
 export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, ReceivingTorrent, ServingTorrent {
@@ -151,6 +136,7 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
     }
     this.downloader?.tick(now, milliseconds);
     this.#metadata.tick(now);
+    this.members.tick(now);
     if (this.suggesting && now >= this.#suggestAt) {
       this.#suggestAt = now + CHOKE_MILLISECONDS;
       if (this.source !== null) suggestHot(this.sessions, this.source, this.context);

@@ -1,9 +1,10 @@
 import type { HostPort } from '../metainfo/index.ts';
 import type { Connection } from '../ports.ts';
-import type { Handshake } from '../wire/index.ts';
+import { type Handshake, PEX_FLAGS, peerPriority } from '../wire/index.ts';
 import type { SwarmContext } from './context.ts';
 import * as limits from './limits.ts';
 import { isOfPrivate, type KnownPeer, PeerBook } from './peer-book.ts';
+import { PeerExchange } from './peer-exchange.ts';
 import { Places } from './places.ts';
 import { PeerSession } from './session.ts';
 import type { SessionOwner } from './session-owner.ts';
@@ -20,18 +21,47 @@ export interface MembersOwner extends SessionOwner {
 export class Members {
   readonly sessions = new Set<PeerSession>();
   readonly book: PeerBook;
+  readonly exchange: PeerExchange;
   readonly #owner: MembersOwner;
   readonly #context: SwarmContext;
   readonly #places: Places;
   /** Dialled and not yet greeted. */
   #dialling = 0;
+  /** Of our own address, that the book's priorities follow. */
+  #ranked = 0;
 
   constructor(owner: MembersOwner, context: SwarmContext) {
     this.#owner = owner;
     this.#context = context;
     const { allowPrivateAddresses, limitLoopback } = context.limits;
     this.#places = new Places(limitLoopback);
-    this.book = new PeerBook(owner.isPrivate, { allowPrivateAddresses, limitLoopback });
+    this.book = new PeerBook(owner.isPrivate, {
+      allowPrivateAddresses,
+      limitLoopback,
+      blocks: context.blocks,
+      priorityOf: (host, port) => this.#priorityOf(host, port),
+    });
+    const { sessions } = this;
+    this.exchange = new PeerExchange({
+      ...{ context, sessions },
+      get isPrivate() {
+        return owner.isPrivate;
+      },
+      found: (peers) => {
+        const now = context.clock.monotonic();
+        for (const { host, port, flags } of peers) {
+          this.book.add(host, port, 'pex', now, (flags & PEX_FLAGS.seed) !== 0);
+        }
+      },
+    });
+  }
+
+  /** Once a second. */
+  tick(now: number): void {
+    const { version } = this.#context.ownAddress;
+    if (version !== this.#ranked) this.book.rank();
+    this.#ranked = version;
+    this.exchange.tick(now);
   }
 
   /** How many of them were new and may be dialled. */
@@ -127,6 +157,12 @@ export class Members {
 
   closeAll(reason: string): void {
     for (const session of [...this.sessions]) session.close(reason);
+  }
+
+  #priorityOf(host: string, port: number): number {
+    const own = this.#context.ownAddress.of(host);
+    if (own === null) return 0;
+    return peerPriority({ host: own, port: this.#context.listenPort() ?? 0 }, { host, port });
   }
 
   /** Why a greeted peer is not taken; null if it is. */

@@ -16,13 +16,19 @@ export interface KnownPeer {
   busy: boolean;
   /** It did not answer an encrypted handshake: the next one is plain. */
   isPlain: boolean;
-  /** It had all pieces when it was last connected. */
+  /** It had all pieces when it was last connected, or others say so (BEP 11). */
   isSeed: boolean;
+  /** BEP 40; 0 while our own address is not known. Of those that failed as often, the higher is dialled first. */
+  priority: number;
 }
 
 export interface PeerRules {
   readonly allowPrivateAddresses: boolean;
   readonly limitLoopback: boolean;
+  /** Whether the IP filter forbids an address; it does so whoever names it. */
+  blocks(host: string): boolean;
+  /** BEP 40. */
+  priorityOf(host: string, port: number): number;
 }
 
 /** The addresses known for one torrent: whom to dial, when, and whom never. */
@@ -41,8 +47,11 @@ export class PeerBook {
     return this.#peers.size;
   }
 
-  /** True if the address is new and may be dialled. `host` is an IP address without brackets. */
-  add(host: string, port: number, source: PeerSource, now: number): boolean {
+  /**
+   * True if the address is new and may be dialled. `host` is an IP address without brackets; `isSeed`: others say that it
+   * has all pieces.
+   */
+  add(host: string, port: number, source: PeerSource, now: number, isSeed = false): boolean {
     const bytes = addressBytes(host);
     const plain = bytes === null ? null : addressText(bytes);
     if (plain === null || port < 1 || port > 65_535 || !this.#allowed(plain, source)) return false;
@@ -56,9 +65,9 @@ export class PeerBook {
       known.dialAt = Math.min(known.dialAt, now);
       return false;
     }
-    if (this.#peers.size >= limits.KNOWN_PEERS && !this.#makeRoom()) return false;
-    const fresh = { failures: 0, dialAt: now, busy: false, isPlain: false, isSeed: false };
-    this.#peers.set(name, { host: plain, port, source, ...fresh });
+    if (this.#peers.size >= limits.KNOWN_PEERS && !this.#makeRoom(source)) return false;
+    const fresh = { failures: 0, dialAt: now, busy: false, isPlain: false, isSeed };
+    this.#peers.set(name, { host: plain, port, source, ...fresh, priority: this.#rules.priorityOf(plain, port) });
     return true;
   }
 
@@ -68,13 +77,17 @@ export class PeerBook {
     for (const [name, peer] of this.#peers) if (!isOfPrivate(peer.source)) this.#peers.delete(name);
   }
 
+  /** Our own address is another now, or known at last. */
+  rank(): void {
+    for (const peer of this.#peers.values()) peer.priority = this.#rules.priorityOf(peer.host, peer.port);
+  }
+
   /** Someone to dial now, of those the least often failed; null if there is nobody. Skips those `may` refuses. */
   next(now: number, may: (peer: KnownPeer) => boolean): KnownPeer | null {
     let best: KnownPeer | null = null;
     for (const peer of this.#peers.values()) {
-      if (peer.busy || peer.dialAt > now || (best !== null && peer.failures >= best.failures)) continue;
+      if (peer.busy || peer.dialAt > now || (best !== null && !isBefore(peer, best))) continue;
       if (may(peer)) best = peer;
-      if (best?.failures === 0) break;
     }
     return best;
   }
@@ -135,20 +148,32 @@ export class PeerBook {
   }
 
   #allowed(host: string, source: PeerSource): boolean {
+    if (this.#rules.blocks(host)) return false;
     if (source === 'hand') return true;
     if (this.#isPrivate && !isOfPrivate(source)) return false;
     return source === 'lsd' || this.#rules.allowPrivateAddresses || isPublicAddress(host);
   }
 
-  /** Forgets one that failed; false if there is none. */
-  #makeRoom(): boolean {
-    for (const [name, peer] of this.#peers) {
-      if (peer.busy || peer.failures === 0 || peer.source === 'hand') continue;
-      this.#peers.delete(name);
-      return true;
+  /** Forgets one that failed, or for one that a person or a tracker names, one that strangers did; false if there is none. */
+  #makeRoom(source: PeerSource): boolean {
+    const mayGo = [(peer: KnownPeer) => peer.failures > 0 && peer.source !== 'hand'];
+    if (isOfPrivate(source)) mayGo.push((peer) => !isOfPrivate(peer.source));
+    for (const may of mayGo) {
+      for (const [name, peer] of this.#peers) {
+        if (peer.busy || !may(peer)) continue;
+        this.#peers.delete(name);
+        return true;
+      }
     }
     return false;
   }
+}
+
+/** Whether one is to be dialled before another: fewer failures, then a person's own, then the priority (BEP 40). */
+function isBefore(one: KnownPeer, other: KnownPeer): boolean {
+  if (one.failures !== other.failures) return one.failures < other.failures;
+  const byHand = (peer: KnownPeer) => peer.source === 'hand';
+  return byHand(one) === byHand(other) ? one.priority > other.priority : byHand(one);
 }
 
 /** Whether a private torrent may have peers from there (BEP 27). */

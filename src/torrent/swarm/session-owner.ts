@@ -1,5 +1,6 @@
 import type { MetadataMessage } from '../wire/index.ts';
 import type { SwarmContext } from './context.ts';
+import type { PeerExchange } from './peer-exchange.ts';
 import type { PeerSession } from './session.ts';
 import type { UploadSource } from './uploader.ts';
 
@@ -12,6 +13,8 @@ export interface SessionOwner {
   readonly uploadOnly: boolean;
   /** Null until there are metadata and an open store. */
   readonly source: UploadSource | null;
+  /** Where what peers say of each other goes. */
+  readonly members: { readonly exchange: PeerExchange };
   onPieces(session: PeerSession): void;
   onHave(session: PeerSession, index: number): void;
   onDontHave(session: PeerSession, index: number): void;

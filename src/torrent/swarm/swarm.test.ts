@@ -82,7 +82,7 @@ describe('a swarm', () => {
   });
 
   it('shares among leeches what one slow seed gives', async () => {
-    const simulation = new Simulation({ bytes: 4 * MIB, pieceLength: 64 * KIB });
+    const simulation = new Simulation({ seed: 5, bytes: 4 * MIB, pieceLength: 64 * KIB });
     const seed = await simulation.seed({ uploadBytesPerSecond: 200_000 });
     const leeches = await Promise.all(Array.from({ length: 6 }, () => simulation.node({})));
     for (const leech of leeches) simulation.introduce(leech, seed, ...leeches.filter((other) => other !== leech));
@@ -120,7 +120,8 @@ describe('a swarm', () => {
   });
 
   it('serves thirty leeches of one seed by turns', async () => {
-    const simulation = new Simulation({ bytes: MIB, pieceLength: 64 * KIB });
+    // Private: they are not to find each other.
+    const simulation = new Simulation({ bytes: MIB, pieceLength: 64 * KIB, info: { private: 1 } });
     const seed = await simulation.seed({ uploadBytesPerSecond: 1_000_000 });
     const leeches = await Promise.all(Array.from({ length: 30 }, () => simulation.node()));
     for (const leech of leeches) simulation.introduce(leech, seed);

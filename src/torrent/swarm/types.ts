@@ -30,6 +30,14 @@ export interface EngineOptions {
   readonly antiLeech?: boolean;
   /** Over all torrents. */
   readonly rateLimits?: RateLimitChanges;
+  /** Default: nobody is blocked. */
+  readonly filter?: AddressFilter;
+}
+
+/** Whom peers may not be, dialled or coming, whoever names them. */
+export interface AddressFilter {
+  /** An IP address without brackets. */
+  blocks(address: string): boolean;
 }
 
 /** What peers and our DHT node tell each other (BEP 5). */

@@ -25,6 +25,8 @@ export interface ExtensionHandshake {
   readonly listenPort?: number;
   /** `yourip`: the receiver's address as the sender sees it. */
   readonly yourIp?: string;
+  /** `e`: the sender prefers encrypted connections; read, not written. */
+  readonly prefersEncryption?: boolean;
   /** `upload_only`: the sender wants nothing (BEP 21). */
   readonly uploadOnly?: boolean;
   /** `metadata_size`: bytes of the info dictionary (BEP 9), 1 to MAX_INFO_BYTES. */
@@ -60,6 +62,7 @@ export function decodeExtensionHandshake(payload: Buffer): ExtensionHandshake {
   const requestQueue = number(value.get('reqq'), 1, 0x7fffffff);
   const listenPort = number(value.get('p'), 1, 65_535);
   const metadataSize = number(value.get('metadata_size'), 1, MAX_INFO_BYTES);
+  const prefersEncryption = number(value.get('e'));
   const uploadOnly = number(value.get('upload_only'));
   const client = value.get('v');
   const yourIp = value.get('yourip');
@@ -70,6 +73,7 @@ export function decodeExtensionHandshake(payload: Buffer): ExtensionHandshake {
     ...(requestQueue !== null && { requestQueue }),
     ...(listenPort !== null && { listenPort }),
     ...(address !== null && { yourIp: address }),
+    ...(prefersEncryption !== null && { prefersEncryption: prefersEncryption !== 0 }),
     ...(uploadOnly !== null && { uploadOnly: uploadOnly !== 0 }),
     ...(metadataSize !== null && { metadataSize }),
   };
@@ -95,7 +99,8 @@ function number(value: BencodeValue | undefined, least?: number, most?: number):
   }
 }
 
-function refusing<T>(read: () => T): T {
+/** Runs a reader of bencode; what it refuses is a ProtocolError `extension`. */
+export function refusing<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {

@@ -39,6 +39,7 @@ export { ObfuscatedHashes } from './mse/obfuscated-hashes.ts';
 export { Rc4 } from './mse/rc4.ts';
 export { clientName, makePeerId, PEER_ID_BYTES } from './peer-id.ts';
 export { crc32c, peerPriority } from './peer-priority.ts';
+export { decodePex, encodePex, PEX_FLAGS, PEX_PEERS, type PexMessage, type PexPeer } from './pex.ts';
 export {
   BLOCK_BYTES,
   MAX_EXTENDED_BYTES,

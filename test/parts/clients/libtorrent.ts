@@ -64,10 +64,15 @@ export interface LibtorrentSession {
     sequential?: boolean;
     /** Looks for its peers in the DHT too; the session must have it on (`dhtSettings`). */
     dht?: boolean;
+    /** Uses peer exchange, and local service discovery; the session must have the latter on (`enable_lsd`). */
+    pex?: boolean;
+    lsd?: boolean;
     peers?: readonly (readonly [string, number])[];
   }): Promise<string>;
   connect(infoHash: string, peer: string): Promise<void>;
   status(infoHash: string): Promise<LibtorrentStatus>;
+  /** Whom it is connected with. */
+  peers(infoHash: string): Promise<{ host: string; port: number; client: string }[]>;
   /** Bytes a second; 0 is unlimited. */
   limit(infoHash: string, uploadBytesPerSecond: number, downloadBytesPerSecond: number): Promise<void>;
   remove(infoHash: string): Promise<void>;
@@ -78,10 +83,15 @@ export interface LibtorrentSession {
 
 /** Starts a session on a free port of `address`. `settings` are libtorrent's own (settings_pack names). */
 export async function startLibtorrent(
-  options: { address?: string; settings?: Settings } = {},
+  options: { address?: string; settings?: Settings; namespace?: string } = {},
 ): Promise<LibtorrentSession> {
   const { path: folder, remove } = await temporaryFolder('libtorrent');
-  const part = startPart(PYTHON, [SCRIPT], { logFile: `${folder}/log`, pipe: true });
+  const where = { logFile: `${folder}/log`, pipe: true };
+  const part = startPart(
+    PYTHON,
+    [SCRIPT],
+    options.namespace === undefined ? where : { ...where, namespace: options.namespace },
+  );
   const { stdin, stdout } = part.child;
   if (stdin === null || stdout === null) throw new Error('libtorrent was started without pipes');
   const answers = createInterface({ input: stdout })[Symbol.asyncIterator]();
@@ -119,6 +129,12 @@ export async function startLibtorrent(
       await ask({ command: 'connect', infoHash, ...splitPeer(peer) });
     },
     status: async (infoHash) => (await ask({ command: 'status', infoHash })) as unknown as LibtorrentStatus,
+    async peers(infoHash) {
+      const { peers } = (await ask({ command: 'peers', infoHash })) as {
+        peers: { address: [string, number]; client: string }[];
+      };
+      return peers.map(({ address: [host, at], client }) => ({ host, port: at, client }));
+    },
     async limit(infoHash, uploadBytesPerSecond, downloadBytesPerSecond) {
       await ask({ command: 'limit', infoHash, uploadBytesPerSecond, downloadBytesPerSecond });
     },

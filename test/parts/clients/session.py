@@ -1,7 +1,7 @@
 """One libtorrent session driven by JSON lines: commands on stdin, one answer line each on stdout.
 
 First line in: {"address": "127.0.0.1", "settings": {...}}; answer: {"port": 12345}.
-Commands: add, connect, status, limit, remove, dht, quit. An answer is a JSON object; {"error": "..."} when a command failed.
+Commands: add, connect, status, peers, limit, remove, dht, quit. An answer is a JSON object; {"error": "..."} when a command failed.
 The session ends when stdin does.
 """
 
@@ -38,9 +38,9 @@ def add(session, command):
         parameters.ti = lt.torrent_info(command["torrent"], limits)
     parameters.save_path = command["folder"]
     flags = parameters.flags & ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
-    flags |= lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
-    if not command.get("dht"):
-        flags |= lt.torrent_flags.disable_dht
+    for name in ("dht", "lsd", "pex"):
+        if not command.get(name):
+            flags |= getattr(lt.torrent_flags, f"disable_{name}")
     if command.get("seed"):
         flags |= lt.torrent_flags.seed_mode
     if command.get("sequential"):

@@ -1,0 +1,1 @@
+export { LocalDiscovery, type LocalTorrent } from './local-discovery.ts';
