@@ -40,8 +40,7 @@ const GOODBYE_MILLISECONDS = 6_000;
 /** Tries of a store call that somebody waits for, before they are told. */
 const STORE_TRIES = 6;
 const MIB = 1024 * 1024;
-/** Where a binding says which of them it may be. */
-const EVERY_ADDRESS = ['0.0.0.0', '::'];
+const EVERY_ADDRESS = ['0.0.0.0', '::']; // A binding says which of them it may be.
 
 export interface Server {
   /** Where TCP callers reach it: host and port. */
@@ -60,6 +59,7 @@ interface Base {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly networks: Networks;
   /** Undone in reverse order at the stop, or when a later step of the start fails. */
   readonly closers: (() => Promise<void> | void)[];
   /** Whether the stop tells trackers. */
@@ -91,7 +91,10 @@ export async function startServer(config: Config, environment: Base['environment
   refuseOpenListening(config);
   const closers: Base['closers'] = [];
   const log = createLog(config.log_level);
-  const parts = { clock: systemClock, random: systemRandom, log, closers, goodbye: { wanted: false } };
+  const clock = systemClock;
+  const networks = createNetworks({ wanted: config.peer_interface ?? null, interfaces: networkInterfaces, clock, log });
+  closers.push(() => networks.binding?.close());
+  const parts = { clock, random: systemRandom, log, networks, closers, goodbye: { wanted: false } };
   const base: Base = { config, environment, version, ...parts };
   try {
     makeDataFolder(config.data);
@@ -116,10 +119,8 @@ async function startRooms(
   const { config, clock, log, closers } = base;
   const journal = await openJournal(join(config.data, 'counters'), { database, clock, log });
   closers.push(() => journal.close());
-  const networks = createNetworks({ wanted: config.peer_interface ?? null, interfaces: networkInterfaces, clock, log });
-  closers.push(() => networks.binding?.close());
-  const dht = await openDht(base, networks, database);
-  const { engine, sessions, peerPort } = await openEngine(base, networks, vault, dht, journal);
+  const dht = await openDht(base, database);
+  const { engine, sessions, peerPort } = await openEngine(base, vault, dht, journal);
   const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log });
   closers.push(() => seeder.stop());
   const parser = workerTagParser(clock);
@@ -156,12 +157,9 @@ async function startRooms(
     now: () => clock.now(),
     peerPort: () => peerPort,
     peers: () => engine.stats().connections,
-    networkFault: () => networks.binding?.fault ?? null,
+    networkFault: () => base.networks.binding?.fault ?? null,
     store: store.describe(),
-    ready: async () => {
-      const network = networks.binding?.fault ?? null;
-      return { store: vault.stats().uploads.waiting, database: await databaseFault(database), network };
-    },
+    ready: () => faults(base, vault, database),
     stop: () => asked.resolve(),
   });
   closers.push(() => (base.goodbye.wanted ? sessions.sayGoodbye(GOODBYE_MILLISECONDS) : undefined));
@@ -203,8 +201,8 @@ async function openContent(
 }
 
 /** Not started yet: it shares the port number of the peers' listener. Null where the settings have it off. */
-async function openDht(base: Base, networks: Networks, database: Database): Promise<Dht | null> {
-  const { config, clock, random, log, closers } = base;
+async function openDht(base: Base, database: Database): Promise<Dht | null> {
+  const { config, clock, random, log, networks, closers } = base;
   const { allow_private_addresses: allowPrivateAddresses } = config;
   if (!config.dht) return null;
   const memory = new DhtMemory({ database, clock, log });
@@ -221,8 +219,8 @@ async function openDht(base: Base, networks: Networks, database: Database): Prom
   return dht;
 }
 
-async function openEngine(base: Base, networks: Networks, vault: Vault, dht: Dht | null, keeper: SessionKeeper) {
-  const { config, version, clock, random, log, closers } = base;
+async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: SessionKeeper) {
+  const { config, version, clock, random, log, networks, closers } = base;
   const common = { clock, random, log, version };
   const { allow_private_addresses: allowPrivateAddresses } = config;
   const { upload_bytes_per_second: uploadBytesPerSecond, download_bytes_per_second: downloadBytesPerSecond } = config;
@@ -269,6 +267,11 @@ async function openHttp(base: Base, application: ReturnType<typeof createApplica
     await tcp.close();
     throw error;
   }
+}
+
+async function faults({ networks }: Base, vault: Vault, database: Database) {
+  const { waiting: store } = vault.stats().uploads;
+  return { store, database: await databaseFault(database), network: networks.binding?.fault ?? null };
 }
 
 async function databaseFault(database: Database): Promise<string | null> {

@@ -120,7 +120,7 @@ describe('TCP that is bound', () => {
       const dialling = inner
         .host('20.9.9.9')
         .connect(address, listener.port, 1_000)
-        .catch(() => null);
+        .catch((error: Error) => error);
       await clock.run(50);
       await dialling;
       return came > before;

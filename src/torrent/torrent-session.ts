@@ -266,13 +266,11 @@ export class TorrentSession {
   }
 
   #lookUp(): void {
-    const { dht, local } = this.#options;
     const { infoHash } = this.torrent;
     const isHungry = () => this.#left > 0 && this.torrent.stats().peers < FEW_PEERS;
-    this.#lookups = [
-      dht?.add({ infoHash, found: (peers) => this.torrent.addPeers(peers, 'dht'), isHungry }),
-      local?.add({ infoHash, found: (peers) => this.torrent.addPeers(peers, 'lsd') }),
-    ];
+    const { dht, local } = this.#options;
+    const ofDht = dht?.add({ infoHash, found: (peers) => this.torrent.addPeers(peers, 'dht'), isHungry });
+    this.#lookups = [ofDht, local?.add({ infoHash, found: (peers) => this.torrent.addPeers(peers, 'lsd') })];
   }
 
   #stopLookups(): void {

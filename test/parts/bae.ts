@@ -42,11 +42,8 @@ export interface BaeOptions {
   readonly dataDir?: string;
   /** Where it listens for peers; default 127.0.0.1. */
   readonly peerAddress?: string;
-  /** A network namespace for the server; its TCP port is reached from there alone, the commands from anywhere. */
+  /** A network namespace for the server; further environment: BAE_* settings, credentials. */
   readonly namespace?: string;
-  /** False: the first start ends when it answers, ready or not. */
-  readonly isReady?: false;
-  /** Further environment: BAE_* settings, credentials. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -201,8 +198,7 @@ export async function startBae(options: BaeOptions): Promise<Bae> {
   const logs = await temporaryFolder('log');
   const logFile = join(logs.path, 'log');
   const peerAddress = options.peerAddress ?? '127.0.0.1';
-  const { namespace } = options;
-  const [peerPort = 0] = await freePorts(1, namespace === undefined ? peerAddress : undefined);
+  const [peerPort = 0] = await freePorts(1, options.namespace === undefined ? peerAddress : undefined);
   const [port = 0] = await freePorts(1);
   const socketPath = join(dataDir, 'bae.sock');
   let env: Record<string, string> = {
@@ -212,8 +208,7 @@ export async function startBae(options: BaeOptions): Promise<Bae> {
     BAE_PEER_ADDRESS: peerAddress,
     BAE_PEER_PORT: String(peerPort),
     BAE_ALLOW_PRIVATE_ADDRESSES: 'true',
-    BAE_DHT: 'false',
-    BAE_LSD: 'false',
+    ...{ BAE_DHT: 'false', BAE_LSD: 'false' },
     ...options.env,
   };
   const use: Use = { peakRss: 0, peakContent: 0, peakDisk: 0 };
@@ -251,7 +246,7 @@ export async function startBae(options: BaeOptions): Promise<Bae> {
     launch(changed = {}) {
       if (part?.running()) throw new Error('bae runs already');
       env = { ...env, ...changed };
-      const where = { logFile, env: cleanEnvironment(env), ...(namespace !== undefined && { namespace }) };
+      const where = { logFile, env: cleanEnvironment(env), namespace: options.namespace };
       part = startPart(process.execPath, [...MAIN, 'serve'], where);
       void watch(part, dataDir, use);
     },
@@ -260,7 +255,7 @@ export async function startBae(options: BaeOptions): Promise<Bae> {
       await waitFor('bae to be ready', START_TIMEOUT_MILLISECONDS, async () => {
         if (!bae.running()) throw new Error(`bae ended at its start:\n${bae.logTail()}`);
         const ready = await callSocket(socketPath, 'GET', '/readyz').catch(() => undefined);
-        return options.isReady === false ? ready !== undefined : ready?.status === 200;
+        return ready?.status === 200;
       });
     },
     async stop() {

@@ -52,7 +52,7 @@ function killLeftoversAtExit(): void {
 export function startPart(
   command: string,
   args: readonly string[],
-  options: { logFile: string; cwd?: string; env?: NodeJS.ProcessEnv; pipe?: boolean; namespace?: string },
+  options: { logFile: string; cwd?: string; env?: NodeJS.ProcessEnv; pipe?: boolean; namespace?: string | undefined },
 ): Part {
   killLeftoversAtExit();
   const log = openSync(options.logFile, 'a');

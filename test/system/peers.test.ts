@@ -170,9 +170,12 @@ describe('in namespaces of their own', () => {
     const torrent = await made('later');
     const seed = await session({ namespace: net.there, address: net.far });
     await seed.add(seedOf(torrent));
+    const bae = await start(inside());
+    await bae.stop();
     await net.ip('address', 'del', `${net.tunnel}/24`, 'dev', 'tun0');
     const leaked = await net.received('eth0');
-    const bae = await start({ ...inside(), isReady: false });
+    bae.launch();
+    await waitFor('bae to answer', FOUND_MILLISECONDS, async () => (await bae.cli('stats')).code === 0);
     const { id } = await bae.ask<ImportView>('import', torrent.path, '--peer', `${net.far}:${seed.port}`);
     await delay(GONE_MILLISECONDS / 2);
     expect(await bae.api('GET', `/imports/${id}`)).toMatchObject({ progress: 0 });

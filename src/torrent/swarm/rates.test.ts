@@ -78,7 +78,9 @@ describe('the upload limit', { timeout: 60_000 }, () => {
     [1, 100_000],
     [8, 200_000],
   ])('holds with %i leeches at %i bytes a second', async (count, limit) => {
-    const simulation = new Simulation({ bytes: Math.ceil((limit * 100) / count), pieceLength: 256 * KIB });
+    // Private: the leeches are not to find each other.
+    const [bytes, info] = [Math.ceil((limit * 100) / count), { private: 1 }];
+    const simulation = new Simulation({ bytes, pieceLength: 256 * KIB, info });
     const seed = await simulation.seed({ limits: ANY });
     seed.engine.setLimits({ uploadBytesPerSecond: limit });
     for (let at = 0; at < count; at++) simulation.introduce(await simulation.node(), seed);
