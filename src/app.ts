@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { availableParallelism, networkInterfaces } from 'node:os';
+import { availableParallelism, networkInterfaces as interfaces } from 'node:os';
 import { join } from 'node:path';
 import { type Config, makeDataFolder, refuseOpenListening, SOCKET_NAME } from './config.ts';
 import { type Database, openDatabase } from './db/index.ts';
@@ -40,7 +40,6 @@ const GOODBYE_MILLISECONDS = 6_000;
 /** Tries of a store call that somebody waits for, before they are told. */
 const STORE_TRIES = 6;
 const MIB = 1024 * 1024;
-const EVERY_ADDRESS = ['0.0.0.0', '::']; // A binding says which of them it may be.
 
 export interface Server {
   /** Where TCP callers reach it: host and port. */
@@ -91,10 +90,9 @@ export async function startServer(config: Config, environment: Base['environment
   refuseOpenListening(config);
   const closers: Base['closers'] = [];
   const log = createLog(config.log_level);
-  const clock = systemClock;
-  const networks = createNetworks({ wanted: config.peer_interface ?? null, interfaces: networkInterfaces, clock, log });
+  const networks = createNetworks({ wanted: config.peer_interface ?? null, interfaces, clock: systemClock, log });
   closers.push(() => networks.binding?.close());
-  const parts = { clock, random: systemRandom, log, networks, closers, goodbye: { wanted: false } };
+  const parts = { clock: systemClock, random: systemRandom, log, networks, closers, goodbye: { wanted: false } };
   const base: Base = { config, environment, version, ...parts };
   try {
     makeDataFolder(config.data);
@@ -237,7 +235,7 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   });
   closers.push(() => engine.close());
   const { binding } = networks;
-  const addresses = binding === null ? config.peer_address : EVERY_ADDRESS;
+  const addresses = binding === null ? config.peer_address : ['0.0.0.0', '::'];
   const { port } = await engine.listen({ addresses, port: config.peer_port });
   await dht?.start({ addresses, port });
   const source = binding === null ? {} : { source: binding };
