@@ -2,8 +2,9 @@ export { Dht, type DhtHandle, type DhtOptions, type DhtStats, type DhtTorrent, t
 export { HttpTracker } from './http-tracker.ts';
 export type { AnnounceReply, AnnounceRequest, PeerAddress, TrackerClient } from './ports.ts';
 export { TrackerError } from './ports.ts';
+export { parseReply } from './reply.ts';
 export { createResolver } from './resolver.ts';
 export { type AnnounceHandle, AnnounceScheduler, type SchedulerOptions } from './scheduler.ts';
 export type { AnnounceCounters, AnnounceSession, SessionSpec } from './session.ts';
 export type { TrackerStatus } from './tracker.ts';
-export { UdpTracker } from './udp-tracker.ts';
+export { parseUdpReply, UdpTracker } from './udp-tracker.ts';
