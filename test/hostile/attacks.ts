@@ -38,6 +38,8 @@ const QUEUED_REQUESTS = 2_000;
 const SEND_BYTES = 2 * 512 * 1024;
 const INTERESTED: readonly Message[] = [{ type: 'haveNone' }, { type: 'interested' }];
 const METADATA_ID = 2;
+/** What 80 connections take to fill the system's buffers, some MiB each, on a busy machine. */
+const FILL_MILLISECONDS = 6_000;
 
 const request = (index: number, begin: number, length = BLOCK_BYTES): Message => ({
   type: 'request',
@@ -150,7 +152,7 @@ export const ATTACKS: readonly Attack[] = [
       for (const { socket } of attackers) socket.pause();
       const all = Buffer.concat(everyBlock(field).map(encodeMessage));
       await sendAll(attackers, () => all);
-      await delay(1_500);
+      await delay(FILL_MILLISECONDS);
     },
     async run() {
       await delay(2_500);
