@@ -158,6 +158,7 @@ describe('TCP that is bound', () => {
     expect(simulation.network.dials.length).toBe(before);
     back();
     await simulation.complete(leech, 60_000);
+    binding.close();
     await simulation.end();
   });
 });

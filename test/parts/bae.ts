@@ -76,7 +76,7 @@ export interface Bae {
   stop(): Promise<{ code: number | null; milliseconds: number }>;
   /** Ends it and deletes its temporary folder. */
   remove(): Promise<void>;
-  logTail(): string;
+  logTail(lines?: number): string;
 }
 
 const everyBae = new Set<Bae>();
@@ -269,7 +269,7 @@ export async function startBae(options: BaeOptions): Promise<Bae> {
       await temporary?.remove();
       await logs.remove();
     },
-    logTail: () => readFileSync(logFile, 'utf8').split('\n').slice(-SHOWN_LOG_LINES).join('\n'),
+    logTail: (lines = SHOWN_LOG_LINES) => readFileSync(logFile, 'utf8').split('\n').slice(-lines).join('\n'),
   };
   everyBae.add(bae);
   try {

@@ -9,6 +9,7 @@ import {
   type Message,
   MessageDecoder,
   messageSink,
+  ProtocolError,
 } from '../../src/torrent/wire/index.ts';
 
 export interface RawOptions {
@@ -16,6 +17,9 @@ export interface RawOptions {
   readonly peerId?: Buffer;
   readonly features?: Features;
   readonly pieceCount?: number | null;
+  /** Gets every message, in place of `got`. */
+  readonly take?: (message: Message, peer: RawPeer) => void;
+  readonly gone?: (peer: RawPeer) => void;
 }
 
 const ALL: Features = { extended: true, fast: true, dht: false };
@@ -37,6 +41,7 @@ export class RawPeer {
       drained: () => undefined,
       closed: () => {
         this.closed = true;
+        options.gone?.(this);
       },
     };
   }
@@ -57,6 +62,11 @@ export class RawPeer {
     this.connection.write(messages.map(encodeMessage));
   }
 
+  /** Bytes that need not be messages. */
+  sendRaw(bytes: Buffer): void {
+    this.connection.write([bytes]);
+  }
+
   count(type: Message['type']): number {
     return this.got.filter((message) => message.type === type).length;
   }
@@ -69,15 +79,29 @@ export class RawPeer {
   #data(chunk: Buffer): void {
     let rest = chunk;
     if (this.#decoder === null) {
-      rest = this.#handshakes.push(chunk);
+      const plain = this.#plain(chunk);
+      if (plain === null) return;
+      rest = plain;
       this.handshake = this.#handshakes.handshake;
       if (this.handshake === null) return;
       const { fast, extended } = this.#options.features ?? ALL;
       this.#decoder = new MessageDecoder({ pieceCount: this.#options.pieceCount ?? null, fast, extended });
     }
+    const take = this.#options.take ?? ((message: Message) => this.got.push(message));
     this.#decoder.push(
       rest,
-      messageSink((message) => this.got.push(message)),
+      messageSink((message) => take(message, this)),
     );
+  }
+
+  /** What comes behind the handshake. One that is encrypted ends the connection: it speaks plainly only. */
+  #plain(chunk: Buffer): Buffer | null {
+    try {
+      return this.#handshakes.push(chunk);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.connection.destroy();
+      return null;
+    }
   }
 }

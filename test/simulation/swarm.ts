@@ -1,7 +1,16 @@
 // Whole swarms in memory: engines with stores in memory on a virtual network, repeatable from a seed.
 import { createHash } from 'node:crypto';
-import { silentLog } from '../../src/lib/log.ts';
-import { seededRandom } from '../../src/lib/random.ts';
+import { type Log, silentLog } from '../../src/lib/log.ts';
+import { type Random, seededRandom } from '../../src/lib/random.ts';
+import {
+  AnnounceScheduler,
+  makePeerId,
+  type SavedAnnounces,
+  type SessionKeeper,
+  Sessions,
+  type TorrentSession,
+  type TrackerClient,
+} from '../../src/torrent/index.ts';
 import { encode, type Info, parseInfo } from '../../src/torrent/metainfo/index.ts';
 import type { Network, PieceHasher } from '../../src/torrent/ports.ts';
 import {
@@ -12,6 +21,7 @@ import {
   type Engine,
   type EngineLimits,
   type Torrent,
+  type TorrentListener,
   type TorrentSpec,
 } from '../../src/torrent/swarm/index.ts';
 import { type MemoryOptions, MemoryPieces } from './memory-pieces.ts';
@@ -55,8 +65,12 @@ export interface Node {
   readonly engine: Engine;
   readonly store: MemoryPieces;
   readonly torrent: Torrent;
+  /** Null without trackers. */
+  readonly session: TorrentSession | null;
   /** What its listener was told, in order: `piece 3`, `wanted`, `complete`, `metadata`, `missing 0`, `error …`. */
   readonly told: string[];
+  /** Tells its tracker that it stops, if it has one and `tell`, and ends it. */
+  end(tell?: boolean): Promise<void>;
 }
 
 export interface NodeOptions extends HostOptions, MemoryOptions {
@@ -68,11 +82,23 @@ export interface NodeOptions extends HostOptions, MemoryOptions {
   /** In place of the host's own. */
   readonly network?: Network;
   readonly spec?: Partial<TorrentSpec>;
+  /** One that it had before; the options of memory then mean nothing. */
+  readonly store?: MemoryPieces;
+  readonly log?: Log;
+  /** Without them nobody is announced to, and peers come by `introduce`. */
+  readonly trackers?: NodeTrackers;
+}
+
+export interface NodeTrackers {
+  /** Tiers. */
+  readonly urls: readonly (readonly string[])[];
+  readonly client: TrackerClient;
+  readonly announces: SavedAnnounces | null;
 }
 
 export class Simulation {
   readonly clock = new VirtualClock();
-  readonly network = new VirtualNetwork(this.clock);
+  readonly network: VirtualNetwork;
   readonly content: Buffer;
   readonly info: Info;
   readonly #seed: number;
@@ -81,6 +107,7 @@ export class Simulation {
 
   constructor(options: { seed?: number; bytes: number; pieceLength: number; info?: Record<string, number | string> }) {
     this.#seed = options.seed ?? 1;
+    this.network = new VirtualNetwork(this.clock, seededRandom(this.#seed));
     this.content = bytesOf(this.#seed, options.bytes);
     this.info = infoOf(this.content, options.pieceLength, options.info);
   }
@@ -94,11 +121,12 @@ export class Simulation {
   async node(options: NodeOptions = {}): Promise<Node> {
     const number = ++this.#count;
     const address = options.address ?? `20.${number}.${number}.1`;
-    const store = new MemoryPieces({ clock: this.clock, ...options });
+    const store = options.store ?? new MemoryPieces({ clock: this.clock, ...options });
+    const random = seededRandom(this.#seed * 1000 + number);
+    const log = options.log ?? silentLog;
     const engine = createEngine({
-      ...{ store, hasher, clock: this.clock, log: silentLog, version: '0.1.0' },
+      ...{ store, hasher, random, log, clock: this.clock, version: '0.1.0' },
       network: options.network ?? this.network.host(address, options),
-      random: seededRandom(this.#seed * 1000 + number),
       limits: options.limits ?? {},
       ...(options.encryption !== undefined && { encryption: options.encryption }),
       ...(options.dht !== undefined && { dht: options.dht }),
@@ -106,19 +134,21 @@ export class Simulation {
     });
     const { port } = await engine.listen({ addresses: ['0.0.0.0'], port: 6881 });
     const told: string[] = [];
-    const torrent = engine.add({
+    const spec: TorrentSpec = {
       ...{ infoHash: this.info.infoHash, info: this.info, id: number, mode: 'download' },
-      listener: {
-        onMetadata: () => told.push('metadata'),
-        onPiece: (index) => told.push(`piece ${index}`),
-        onWanted: () => told.push('wanted'),
-        onComplete: () => told.push('complete'),
-        onMissing: (pieces) => told.push(`missing ${pieces}`),
-        onError: (error) => told.push(`error ${error.message}`),
-      },
+      listener: tellTo(told),
       ...options.spec,
-    });
-    const node = { address, port, engine, store, torrent, told };
+    };
+    const announced = this.#announced(engine, spec, options.trackers, { random, log });
+    const torrent = announced?.session.torrent ?? engine.add(spec);
+    const node: Node = {
+      ...{ address, port, engine, store, torrent, told, session: announced?.session ?? null },
+      end: async (tell = true) => {
+        await announced?.session.end(tell);
+        announced?.scheduler.close();
+        await engine.close();
+      },
+    };
     this.#nodes.push(node);
     return node;
   }
@@ -137,17 +167,59 @@ export class Simulation {
     if (!node.store.content.equals(this.content)) throw new Error('the bytes are not the same');
   }
 
-  /** Ends all nodes and checks that nothing is held any more. */
+  /** Ends all nodes and checks that nothing is held any more, and that nothing is still to come. */
   async end(): Promise<void> {
-    const closing = Promise.all(this.#nodes.map(({ engine }) => engine.close()));
-    await this.clock.run(5_000);
+    const closing = Promise.all(this.#nodes.map((node) => node.end()));
+    await this.clock.run(END_MILLISECONDS);
     await closing;
-    await this.clock.run(1_000);
+    await this.clock.run(END_MILLISECONDS);
     for (const { store, engine } of this.#nodes) {
       const { leasedBytes, connections, pendingConnections } = engine.stats();
       const held = store.leases + leasedBytes + connections + pendingConnections;
       if (held !== 0)
         throw new Error(`held at the end: ${store.leases} leases, ${leasedBytes} B, ${connections} connections`);
     }
+    // What slow lines still carry is nobody's any more.
+    const timers = this.clock.pending - this.network.pending;
+    if (timers !== 0) throw new Error(`${timers} timers are left at the end`);
   }
+
+  #announced(
+    engine: Engine,
+    spec: TorrentSpec,
+    trackers: NodeTrackers | undefined,
+    { random, log }: { random: Random; log: Log },
+  ): { scheduler: AnnounceScheduler; session: TorrentSession } | null {
+    if (trackers === undefined) return null;
+    const clients = new Map([['http:', trackers.client]]);
+    const port = () => engine.port ?? 0;
+    const scheduler = new AnnounceScheduler({
+      ...{ clients, random, log, port, clock: this.clock, allowPrivateAddresses: false },
+    });
+    const newPeerId = () => makePeerId(random, '0.1.0');
+    const sessions = new Sessions({ engine, scheduler, random, log, newPeerId, clock: this.clock, keeper: NOBODY });
+    return { scheduler, session: sessions.begin({ ...spec, trackers: trackers.urls, announces: trackers.announces }) };
+  }
+}
+
+/** What a restart needs is taken from the session itself. */
+const NOBODY: SessionKeeper = {
+  changed: () => undefined,
+  counted: () => undefined,
+  keep: () => Promise.resolve(),
+  flush: () => Promise.resolve(),
+};
+
+/** Longer than a dial or a `stopped` takes to end. */
+const END_MILLISECONDS = 120_000;
+
+function tellTo(told: string[]): TorrentListener {
+  return {
+    onMetadata: () => told.push('metadata'),
+    onPiece: (index) => told.push(`piece ${index}`),
+    onWanted: () => told.push('wanted'),
+    onComplete: () => told.push('complete'),
+    onMissing: (pieces) => told.push(`missing ${pieces}`),
+    onError: (error) => told.push(`error ${error.message}`),
+  };
 }

@@ -16,9 +16,20 @@ export class VirtualClock implements Clock {
   readonly #calls: Call[] = [];
   #now = 0;
   #order = 0;
+  #wall = START;
 
   now(): number {
-    return START + this.#now;
+    return this.#wall + this.#now;
+  }
+
+  /** The wall clock is set forward, or back; nothing else notices. */
+  jump(milliseconds: number): void {
+    this.#wall += milliseconds;
+  }
+
+  /** Calls that are still to come. */
+  get pending(): number {
+    return this.#calls.length;
   }
 
   monotonic(): number {

@@ -72,7 +72,12 @@ function failure(reply: BencodeValue, urls: readonly URL[], otherwise: string): 
   // BEP 31: a number of minutes, or the word never.
   const retry = reply.get('retry in');
   if (retry?.kind === 'bytes' && retry.text() === 'never') return new TrackerError('never', message);
-  const minutes =
-    retry?.kind === 'integer' ? retry.integer() : retry?.kind === 'bytes' ? Number(retry.text()) : Number.NaN;
+  const minutes = retry === undefined ? Number.NaN : Number(numberText(retry));
   return new TrackerError('refused', message, minutes > 0 ? minutes * SECONDS_A_MINUTE : null);
+}
+
+/** The digits of a number, however large, or a text. */
+function numberText(value: BencodeValue): string {
+  const raw = value.kind === 'bytes' ? value.text() : value.raw.toString('latin1');
+  return value.kind === 'integer' ? raw.slice(1, -1) : raw;
 }

@@ -54,7 +54,7 @@ export class UdpTracker implements TrackerClient {
         id === null
           ? null
           : await this.#ask(place, (transaction) => announcePacket(id, transaction, url, request), wait, signal);
-      if (reply !== null) return parseAnnounce(reply, place);
+      if (reply !== null) return parseUdpReply(reply, place);
       this.#connections.delete(`${place.address} ${place.port}`);
     }
     throw new TrackerError('unreachable', `${url.host} does not answer`);
@@ -189,7 +189,8 @@ function urlData(path: string): Buffer {
   return Buffer.concat(options);
 }
 
-function parseAnnounce(reply: Buffer, place: Place): AnnounceReply {
+/** Reads the answer to an announce (BEP 15), of 8 bytes at least, from a tracker at `place`. @throws TrackerError */
+export function parseUdpReply(reply: Buffer, place: Place): AnnounceReply {
   const action = reply.readUInt32BE(0);
   if (action === ACTION.error) throw refusal(reply, place);
   if (action !== ACTION.announce || reply.length < 20) throw malformed(place);

@@ -6,9 +6,10 @@ import type { Handle } from '../ports.ts';
 import { BLOCK_BYTES, type BlockRange, encodeCancel, encodeRequests } from '../wire/index.ts';
 import { Blame } from './blame.ts';
 import { blockBytes, blockKey, blockOfKey, pieceOfKey } from './blocks.ts';
+import { mayAskFor, owedByOthers, starved } from './choices.ts';
 import type { SwarmContext } from './context.ts';
 import type { DownloadOwner } from './download-owner.ts';
-import { ENDGAME_BLOCKS, ENDGAME_REQUESTS, FIRST_REQUESTS, PIECES_ALWAYS, WRITE_RETRY_MILLISECONDS } from './limits.ts';
+import { ENDGAME_BLOCKS, FIRST_REQUESTS, PIECES_ALWAYS, WRITE_RETRY_MILLISECONDS } from './limits.ts';
 import { PartialPiece } from './partial-piece.ts';
 import { PiecePicker } from './picker.ts';
 import { RequestBudget } from './request-budget.ts';
@@ -77,9 +78,9 @@ export class Downloader {
     if (blocks.length > 0) session.send(encodeRequests(blocks));
   }
 
-  /** Asks all peers that could be asked for more: something has changed. */
+  /** Asks all peers that could be asked for more, snubbed ones last: something has changed. */
   fillStarved(): void {
-    for (const session of this.#owner.sessions) if (session.requests.starved) this.fill(session);
+    for (const session of starved(this.#owner.sessions)) this.fill(session);
   }
 
   block(session: PeerSession, index: number, begin: number, data: Buffer): void {
@@ -109,6 +110,7 @@ export class Downloader {
     this.#release(key);
     if (session.choking) session.requests.allowedFast.delete(index);
     else session.requests.refuse(index, this.#context.clock.monotonic());
+    this.#yield(session, index);
     this.fillStarved();
   }
 
@@ -121,7 +123,8 @@ export class Downloader {
 
   /** The peer chokes us. Without BEP 6 all requests are void by that; with it each is rejected or answered. */
   choked(session: PeerSession): void {
-    if (!session.fast) this.#giveUp(session);
+    if (session.fast) this.#yield(session);
+    else this.#giveUp(session);
     this.fillStarved();
   }
 
@@ -129,10 +132,6 @@ export class Downloader {
   dropped(session: PeerSession): void {
     this.#giveUp(session);
     this.#budget.drop(session);
-    for (const partial of this.#partials.values()) {
-      if (partial.owner === session) partial.owner = null;
-      if (partial.only === session) this.#discard(partial);
-    }
     this.fillStarved();
   }
 
@@ -160,9 +159,7 @@ export class Downloader {
 
   /** The next piece with free blocks: its own, one that nobody works on, a new one, one of another peer. */
   #choose(session: PeerSession, theirs: Bitfield, now: number): PartialPiece | null {
-    const { requests, choking } = session;
-    const may = (index: number) =>
-      (!choking || requests.allowedFast.has(index)) && (requests.refused.size === 0 || !requests.refused.has(index));
+    const may = mayAskFor(session, (index) => this.#blame.isAlone(index, session), now);
     let shared: PartialPiece | null = null;
     for (const partial of this.#open) {
       if (!theirs.has(partial.index) || !may(partial.index)) continue;
@@ -194,24 +191,18 @@ export class Downloader {
 
   /** When every block is asked for, a peer with nothing to do is asked for some that others owe. */
   #endgame(session: PeerSession, theirs: Bitfield, blocks: BlockRange[], most: number, now: number): void {
-    const { requests, choking } = session;
-    if (this.picker.startable > 0 || this.#open.size > 0 || choking || requests.snubbed) return;
-    for (const partial of this.#partials.values()) {
-      if (!theirs.has(partial.index) || requests.refused.has(partial.index)) continue;
-      if (!this.#blame.mayShare(partial, session)) continue;
-      for (let block = 0; block < partial.blockCount; block++) {
-        if (blocks.length >= most || requests.inFlight.size >= ENDGAME_BLOCKS) return;
-        if (partial.has(block) || partial.askedOf(block) >= ENDGAME_REQUESTS) continue;
-        if (!requests.inFlight.has(blockKey(partial.index, block))) this.#ask(session, partial, block, blocks, now);
-      }
+    if (this.picker.startable > 0 || this.#open.size > 0 || session.choking || session.requests.snubbed) return;
+    const may = (partial: PartialPiece) => theirs.has(partial.index) && this.#blame.mayShare(partial, session);
+    for (const [partial, block] of owedByOthers(this.#partials.values(), session, may)) {
+      if (blocks.length >= most || session.requests.inFlight.size >= ENDGAME_BLOCKS) return;
+      this.#ask(session, partial, block, blocks, now);
     }
   }
 
   #release(key: number): void {
     const partial = this.#partials.get(pieceOfKey(key));
-    if (partial === undefined) return;
-    partial.release(blockOfKey(key));
-    if (partial.free > 0) this.#open.add(partial);
+    partial?.release(blockOfKey(key));
+    if (partial !== undefined && partial.free > 0) this.#open.add(partial);
   }
 
   #giveUp(session: PeerSession): void {
@@ -221,11 +212,24 @@ export class Downloader {
       this.#budget.failed(blockBytes(this.#info, key));
       this.#release(key);
     }
+    this.#yield(session);
   }
 
   #cancelOthers(sender: PeerSession, key: number): void {
     for (const session of this.#owner.sessions) {
       if (session !== sender && session.requests.inFlight.has(key)) this.#cancel(session, key);
+    }
+  }
+
+  /** Leaves to others what only this peer was to send and does not: one piece, or all of them. */
+  #yield(session: PeerSession, index?: number): void {
+    const { requests } = session;
+    for (const partial of this.#partials.values()) {
+      if (partial.only !== session || (index !== undefined && partial.index !== index)) continue;
+      for (const key of [...requests.inFlight.keys()])
+        if (pieceOfKey(key) === partial.index) this.#cancel(session, key);
+      requests.refuse(partial.index, this.#context.clock.monotonic());
+      this.#discard(partial);
     }
   }
 
@@ -239,20 +243,17 @@ export class Downloader {
   }
 
   #discard(partial: PartialPiece): void {
-    this.#close(partial);
+    this.#partials.delete(partial.index);
+    this.#open.delete(partial);
     this.#owner.onWasted(partial.receivedBytes);
     freeMemory(partial.data);
     this.#context.pieceMemory.bytes -= partial.bytes;
     this.picker.abort(partial.index, this.#context.clock.monotonic());
   }
 
-  #close(partial: PartialPiece): void {
+  #finish(partial: PartialPiece): void {
     this.#partials.delete(partial.index);
     this.#open.delete(partial);
-  }
-
-  #finish(partial: PartialPiece): void {
-    this.#close(partial);
     const finishing = this.#verifyAndWrite(partial)
       .catch((error: unknown) => this.#writeFailed(partial, error))
       .finally(() => {
@@ -284,7 +285,7 @@ export class Downloader {
     }
     await store.writePiece(this.#handle, partial.index, data);
     this.picker.done(partial.index, clock.monotonic());
-    this.#owner.onVerified(partial.index, partial.bytes);
+    this.#owner.onVerified(partial.index, partial.bytes, this.picker.complete);
   }
 
   /** The bytes are lost and come again; the store gets a moment. */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type RawOptions, RawPeer } from '../../../test/simulation/raw-peer.ts';
 import { type NodeOptions, Simulation } from '../../../test/simulation/swarm.ts';
-import type { VirtualConnection } from '../../../test/simulation/virtual-network.ts';
+import type { VirtualConnection } from '../../../test/simulation/virtual-connection.ts';
 import { decodeMetadataMessage, encodeMetadataRequest, type Message } from '../wire/index.ts';
 import { Blame } from './blame.ts';
 import { ColdBudget } from './cold-budget.ts';

@@ -154,6 +154,9 @@ export const PIPELINE_MILLISECONDS = 1_000;
 export const SNUB_MILLISECONDS = 20_000;
 /** A piece that a peer rejected is not asked of it again until it has rejected nothing for this long. */
 export const REFUSED_MILLISECONDS = 15_000;
+/** A snubbed peer is given no piece to send alone for this long; twice as long each time, but no longer than the other. */
+export const LONE_AGAIN_MILLISECONDS = 15_000;
+export const MOST_LONE_AGAIN_MILLISECONDS = 600_000;
 /** Peers asked for one block in the endgame, and blocks asked of one peer that others were asked for too. */
 export const ENDGAME_REQUESTS = 3;
 export const ENDGAME_BLOCKS = 16;

@@ -216,7 +216,7 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
 
   onBlock(session: PeerSession, index: number, begin: number, data: Buffer): void {
     if (this.downloader !== null) this.downloader.block(session, index, begin, data);
-    else this.onWasted(data.length);
+    else this.onWasted(session.stray(index, begin, data.length));
   }
 
   onReject(session: PeerSession, index: number, begin: number): void {
@@ -240,13 +240,13 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
     this.#events.onRawInfo(rawInfo);
   }
 
-  onVerified(index: number, bytes: number): void {
+  onVerified(index: number, bytes: number, last: boolean): void {
     this.downloaded.add(bytes);
     const have = wire.encodeHave(index);
     for (const session of this.sessions) if (!session.pieces.full) session.send(have);
     this.#events.onVerified(index, bytes);
     if (this.downloader?.picker.wanted.count === 0) this.#events.onWanted();
-    if (this.uploadOnly) this.#complete();
+    if (last && this.uploadOnly) this.#complete();
   }
 
   onWasted(bytes: number): void {

@@ -30,6 +30,9 @@ export class PeerRequests {
   snubbed = false;
   /** Since when it is suspected of bad blocks: it then gets pieces of its own, shared with nobody. */
   suspectedAt: number | null = null;
+  /** Monotonic time from which on it may be given a piece that it is to send alone: who let us wait comes after others. */
+  loneAt = 0;
+  #lonePause = limits.LONE_AGAIN_MILLISECONDS;
   #late = new Set<number>();
   #target = limits.FIRST_REQUESTS;
   #growing = true;
@@ -112,6 +115,8 @@ export class PeerRequests {
     if (now >= this.#refusedUntil) this.refused.clear();
     if (this.inFlight.size === 0 || now - this.#lastBlockAt < limits.SNUB_MILLISECONDS) return false;
     this.snubbed = true;
+    this.loneAt = now + this.#lonePause;
+    this.#lonePause = Math.min(2 * this.#lonePause, limits.MOST_LONE_AGAIN_MILLISECONDS);
     return true;
   }
 

@@ -59,6 +59,11 @@ export class PiecePicker {
     return this.#startable;
   }
 
+  /** Every piece is there, and was told to be. */
+  get complete(): boolean {
+    return this.#have.full;
+  }
+
   setPriorities(priorities: Priorities): void {
     const level = { high: HIGH, normal: NORMAL, skip: SKIP };
     const before = this.#priority.slice();

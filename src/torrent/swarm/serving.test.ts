@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { unavailable } from '../../../test/simulation/memory-pieces.ts';
 import { type RawOptions, RawPeer } from '../../../test/simulation/raw-peer.ts';
 import { type Node, type NodeOptions, Simulation } from '../../../test/simulation/swarm.ts';
-import type { VirtualConnection } from '../../../test/simulation/virtual-network.ts';
+import type { VirtualConnection } from '../../../test/simulation/virtual-connection.ts';
 import type { Message } from '../wire/index.ts';
 import {
   ALLOWED_FAST_COUNT,
@@ -103,6 +103,20 @@ describe('a peer that asks', () => {
     await setup.simulation.clock.run(8_000);
     expect(peer.count('reject')).toBe(2_300 - limits.QUEUED_REQUESTS);
     expect(peer.closed).toBe(false);
+    await setup.simulation.end();
+  });
+
+  it(`is sent away after ${limits.UNASKED_BYTES} bytes of blocks that nobody asked for`, async () => {
+    const setup = await setUp();
+    const peer = await setup.dial();
+    const block: Message = { type: 'piece', index: 0, begin: 0, data: Buffer.alloc(BLOCK) };
+    const most = limits.UNASKED_BYTES / BLOCK;
+    peer.send({ type: 'haveNone' }, ...Array.from({ length: most }, () => block));
+    await setup.simulation.clock.run(500);
+    expect([peer.closed, setup.seed.torrent.stats().wastedBytes]).toEqual([false, limits.UNASKED_BYTES]);
+    peer.send(block);
+    await setup.simulation.clock.run(500);
+    expect(peer.closed).toBe(true);
     await setup.simulation.end();
   });
 

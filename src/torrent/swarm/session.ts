@@ -1,5 +1,6 @@
 import type { Connection, ConnectionHandlers } from '../ports.ts';
 import * as wire from '../wire/index.ts';
+import { blockKey } from './blocks.ts';
 import { extensionsMessage, receiveExtended } from './extensions.ts';
 import { firstMessages } from './hello.ts';
 import { IDLE_MILLISECONDS, KEEP_ALIVE_MILLISECONDS, SEND_BUFFER_BYTES } from './limits.ts';
@@ -143,6 +144,13 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     if (this.#features.extended) this.send(extensionsMessage(this.#owner, this.connection.remoteAddress));
   }
 
+  /** A block came while nothing is fetched: it was asked for before, or nobody wanted it. Returns its bytes. */
+  stray(index: number, begin: number, bytes: number): number {
+    const verdict = this.requests.received(blockKey(index, begin / wire.BLOCK_BYTES), bytes, this.#receivedAt);
+    if (verdict === 'flood') this.close('sends what nobody asked for');
+    return bytes;
+  }
+
   /** Once a second. */
   tick(now: number, milliseconds: number): void {
     this.uploader?.tick(now, milliseconds);
@@ -186,9 +194,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
 
   // Messages of the peer, in the order of their ids.
 
-  onKeepAlive(): void {
-    // Its bytes were enough to say that it lives.
-  }
+  onKeepAlive(): void {} // Its bytes were enough to say that it lives.
 
   onChoke(): void {
     if (this.choking) return;

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { Liar } from '../../../test/simulation/liars.ts';
 import { unavailable } from '../../../test/simulation/memory-pieces.ts';
 import { Simulation } from '../../../test/simulation/swarm.ts';
+import { seededRandom } from '../../lib/random.ts';
 import { parseInfo } from '../metainfo/index.ts';
 
 const KIB = 1024;
@@ -116,6 +118,42 @@ describe('a swarm', () => {
     expect(liar.torrent.stats().peers).toBe(0);
     expect(leech.torrent.addPeers([{ host: liar.address, port: liar.port }], 'hand')).toBe(0);
     expect(leech.torrent.addPeers([{ host: '21.1.1.1', port: 1 }], 'hand')).toBe(1);
+    await simulation.end();
+  });
+
+  it.each([
+    ['claims', 1],
+    ['haves', 1],
+    ['late', 2],
+  ] as const)('leaves no piece of a bad peer to one that %s and gives nothing (%i of them)', async (lie, count) => {
+    const simulation = new Simulation({ bytes: 64 * KIB, pieceLength: 64 * KIB });
+    const { clock } = simulation;
+    const leech = await simulation.node();
+    simulation.introduce(leech, await simulation.seed({ content: Buffer.alloc(64 * KIB) }));
+    await clock.until(() => leech.torrent.stats().wastedBytes > 0, 60_000);
+    // From now on the piece is to come from one peer alone, and only the liar is there to be asked.
+    const liars = Array.from({ length: count }, (_, at) => {
+      return new Liar(simulation, seededRandom(at), `30.1.${at + 1}.1`, lie);
+    });
+    for (const liar of liars) await liar.start(() => [leech]);
+    for (const { address } of liars) leech.torrent.addPeers([{ host: address, port: 6881 }], 'hand');
+    await clock.until(() => leech.torrent.stats().peers >= count, 60_000);
+    await clock.run(1_000);
+    simulation.introduce(leech, await simulation.seed());
+    await simulation.complete(leech, 600_000);
+    for (const liar of liars) await liar.stop();
+    await simulation.end();
+  });
+
+  it('tells that it is complete once, when every piece has been counted', async () => {
+    const simulation = new Simulation({ bytes: 8 * 16 * KIB, pieceLength: 16 * KIB });
+    const leech = await simulation.node({ writeMilliseconds: 500 });
+    const counted: number[] = [];
+    leech.torrent.listener = { onComplete: () => counted.push(leech.torrent.stats().downloadedBytes) };
+    simulation.introduce(leech, await simulation.seed());
+    await simulation.complete(leech, 10_000);
+    await simulation.clock.run(1_000);
+    expect(counted).toEqual([8 * 16 * KIB]);
     await simulation.end();
   });
 
