@@ -118,19 +118,16 @@ async function startRooms(
   const journal = await openJournal(join(config.data, 'counters'), { database, clock, log });
   closers.push(() => journal.close());
   const dht = await openDht(base, database);
-  const { engine, sessions, peerPort } = await openEngine(base, vault, dht, journal);
-  const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log });
+  const { engine, peerPort, ...torrents } = await openEngine(base, vault, dht, journal);
+  const { sessions } = torrents;
+  const seeder = new TorrentSeeder({ database, library, vault, journal, clock, random: base.random, log, ...torrents });
+  engine.dormant = seeder.dormant;
   closers.push(() => seeder.stop());
   const parser = workerTagParser(clock);
   closers.push(() => parser.close());
   const imports = new ImportManager({
-    database,
-    vault,
-    sessions,
-    library,
+    ...{ database, vault, sessions, library, clock, log },
     tags: new TagReader({ parser, clock }),
-    clock,
-    log,
     settings: { stallMilliseconds: config.import_stall_seconds * 1_000 },
     resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
     savedAnnounces: (torrentId) => journal.load(torrentId),
@@ -160,7 +157,7 @@ async function startRooms(
     ready: () => faults(base, vault, database),
     stop: () => asked.resolve(),
   });
-  closers.push(() => (base.goodbye.wanted ? sessions.sayGoodbye(GOODBYE_MILLISECONDS) : undefined));
+  closers.push(() => (base.goodbye.wanted ? seeder.sayGoodbye(GOODBYE_MILLISECONDS) : undefined));
   const { tcp, socket } = await openHttp(base, application);
   closers.push(() => Promise.all([tcp.close(), socket.close()]).then(() => undefined));
   const address = `${config.listen.host}:${tcp.port}`;
@@ -250,7 +247,7 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   binding?.onChange(() => {
     if (binding.isUp) for (const session of sessions.all()) session.retry();
   });
-  return { engine, peerPort: port, sessions };
+  return { engine, peerPort: port, sessions, scheduler, newPeerId };
 }
 
 async function openHttp(base: Base, application: ReturnType<typeof createApplication>) {

@@ -42,7 +42,7 @@ export function createApplication(parts: ApplicationParts): Application {
     import: async (id) => importView(await imports.get(parseId(id, 'i').number)),
     cancelImport: async (id) => importView(await imports.cancel(parseId(id, 'i').number)),
     retryImport: async (id) => importView(await imports.retry(parseId(id, 'i').number)),
-    torrents: async () => Promise.all((await library.torrents()).map((torrent) => torrentView(parts, torrent))),
+    torrents: async () => (await library.torrents()).map((torrent) => torrentView(parts, torrent)),
     torrent: async (id) => torrentDetail(parts, (await torrentIds(id))[0] as number),
     setSeeding: (id, on) => each(id, (torrent) => library.setTorrentSeeding(torrent, on)),
     setPinned: (id, on) => each(id, (torrent) => seeder.setCacheMode(torrent, on ? 'pinned' : 'on-demand')),
@@ -53,9 +53,11 @@ export function createApplication(parts: ApplicationParts): Application {
   };
 
   async function stats(from: ApplicationParts): Promise<StatsView> {
-    const torrents = await from.library.torrents();
-    const live = torrents.map((torrent) => counters(from, torrent));
-    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    const totals = await from.library.totals();
+    // What awake ones have counted since it was saved.
+    const awake = await from.library.torrents({ ids: seeder.awake() });
+    const sum = (key: 'uploadedBytes' | 'downloadedBytes') =>
+      awake.reduce((total, torrent) => total + counters(from, torrent)[key] - torrent[key], totals[key]);
     const vaultStats = vault.stats();
     const going = (await imports.list()).filter(({ state }) => !['done', 'failed', 'cancelled'].includes(state));
     return {
@@ -63,13 +65,13 @@ export function createApplication(parts: ApplicationParts): Application {
       uptimeSeconds: Math.round((from.now() - from.startedAt) / 1_000),
       peerPort: from.peerPort(),
       store: from.store,
-      torrents: torrents.length,
-      seeding: torrents.filter(({ isSeeding }) => isSeeding).length,
+      torrents: totals.torrents,
+      seeding: totals.seeding,
       imports: going.length,
       peers: from.peers(),
       networkFault: from.networkFault(),
-      uploadedBytes: sum(live.map(({ uploadedBytes }) => uploadedBytes)),
-      downloadedBytes: sum(live.map(({ downloadedBytes }) => downloadedBytes)),
+      uploadedBytes: sum('uploadedBytes'),
+      downloadedBytes: sum('downloadedBytes'),
       cacheBytes: vaultStats.cacheBytes,
       cacheBudgetBytes: vaultStats.cacheBudgetBytes,
       pinnedBytes: vaultStats.pinnedBytes,
@@ -92,7 +94,7 @@ function importView(snapshot: ImportSnapshot): ImportView {
   };
 }
 
-/** Live counters while it is seeded, the saved ones else. */
+/** Live counters while it is awake, the saved ones else. */
 function counters(parts: ApplicationParts, torrent: LibraryTorrent) {
   const live = parts.seeder.view(torrent.id)?.stats;
   return {
@@ -102,7 +104,7 @@ function counters(parts: ApplicationParts, torrent: LibraryTorrent) {
   };
 }
 
-async function torrentView(parts: ApplicationParts, torrent: LibraryTorrent): Promise<TorrentView> {
+function torrentView(parts: ApplicationParts, torrent: LibraryTorrent): TorrentView {
   return {
     id: `t${torrent.id}`,
     releaseIds: torrent.releaseIds.map((id) => `r${id}`),
@@ -113,7 +115,7 @@ async function torrentView(parts: ApplicationParts, torrent: LibraryTorrent): Pr
     pieceCount: torrent.pieceCount,
     seeding: torrent.isSeeding,
     cacheMode: torrent.cacheMode,
-    cachedBytes: await parts.vault.cachedBytes(torrent.id),
+    cachedBytes: parts.vault.cachedBytes(torrent.bundles),
     uploadBytesPerSecond: torrent.uploadBytesPerSecond,
     downloadBytesPerSecond: torrent.downloadBytesPerSecond,
     ...counters(parts, torrent),
@@ -123,12 +125,15 @@ async function torrentView(parts: ApplicationParts, torrent: LibraryTorrent): Pr
 
 async function torrentDetail(parts: ApplicationParts, id: number): Promise<TorrentDetail> {
   const torrent = await parts.library.torrent(id);
-  const asked = parts.seeder.view(id)?.trackers;
-  const idle = torrent.trackers.flatMap((tier, number) =>
-    tier.map((url) => ({ tracker: hostOf(url), tier: number, state: 'not-asked', message: null })),
+  const asked = parts.seeder.trackers(id);
+  const trackers = torrent.trackers.flatMap((tier, number) =>
+    tier.map((url) => {
+      const said = asked.find((one) => one.tracker === hostOf(url) && one.tier === number);
+      return { tracker: hostOf(url), tier: number, state: said?.state ?? 'not-asked', message: said?.message ?? null };
+    }),
   );
   return {
-    ...(await torrentView(parts, torrent)),
+    ...torrentView(parts, torrent),
     private: torrent.isPrivate,
     files: torrent.files.map(({ path, length, pad }) => ({ path: path.join('/'), length, pad })),
     releases: torrent.releases.map(({ id: releaseId, title, artist, year, tracks }) => ({
@@ -138,7 +143,7 @@ async function torrentDetail(parts: ApplicationParts, id: number): Promise<Torre
       year,
       tracks: tracks.map(({ fileIndex: _, ...track }) => track),
     })),
-    trackers: asked?.map(({ tracker, tier, state, message }) => ({ tracker, tier, state, message })) ?? idle,
+    trackers,
   };
 }
 

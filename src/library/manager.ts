@@ -14,9 +14,17 @@ import {
   settingsOfTorrents,
   type TorrentFilter,
   torrentsOfRelease,
+  totalsOf,
   tracksOf,
 } from './queries.ts';
-import type { LibraryReleaseDetail, LibraryTorrent, LibraryTorrentDetail, LibraryTrack, LimitChanges } from './rows.ts';
+import type {
+  LibraryReleaseDetail,
+  LibraryTorrent,
+  LibraryTorrentDetail,
+  LibraryTotals,
+  LibraryTrack,
+  LimitChanges,
+} from './rows.ts';
 import { removeReleases, replaceRelease, saveRelease } from './save.ts';
 
 export interface LibraryDeps {
@@ -94,6 +102,11 @@ export class LibraryManager {
   /** The library's torrents, by ascending id. */
   torrents(filter?: TorrentFilter): Promise<LibraryTorrent[]> {
     return listTorrents(this.#db, filter);
+  }
+
+  /** Sums over all torrents of the library. */
+  totals(): Promise<LibraryTotals> {
+    return totalsOf(this.#db);
   }
 
   /** The library's torrents that are to be seeded. */

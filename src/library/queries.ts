@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Schema } from '../db/index.ts';
 import type { BundleSettings } from '../vault/index.ts';
-import type { LibraryFile, LibraryRelease, LibraryTorrent, LibraryTrack } from './rows.ts';
+import type { LibraryFile, LibraryRelease, LibraryTorrent, LibraryTotals, LibraryTrack } from './rows.ts';
 
 type Db = Kysely<Schema>;
 
@@ -17,6 +17,7 @@ export interface TorrentFilter {
 /** The library's torrents by ascending id, page by page, so that no query is long. */
 export async function listTorrents(db: Db, filter: TorrentFilter = {}): Promise<LibraryTorrent[]> {
   const torrents: LibraryTorrent[] = [];
+  if (filter.ids?.length === 0) return torrents;
   for (let after = 0; ; ) {
     const page = await pageOfTorrents(db, filter, after);
     torrents.push(...page);
@@ -40,8 +41,10 @@ async function pageOfTorrents(db: Db, filter: TorrentFilter, after: number): Pro
   const last = rows.at(-1);
   if (first === undefined || last === undefined) return [];
   const releases = await releasesOf(db, first.id, last.id);
+  const bundles = await bundlesOf(db, first.id, last.id);
   return rows.map((row) => ({
     id: row.id,
+    bundles: bundles.get(row.id) ?? [],
     releaseIds: releases.get(row.id) ?? [],
     name: row.name,
     infoHash: row.info_hash,
@@ -72,6 +75,24 @@ async function releasesOf(db: Db, firstId: number, lastId: number): Promise<Map<
     .where('torrent_piece_mappings.torrent_id', '<=', lastId)
     .orderBy('releases.id')
     .execute();
+  return byTorrent(rows);
+}
+
+/** Ids of the bundles torrents lie on, for a run of torrent ids. */
+async function bundlesOf(db: Db, firstId: number, lastId: number): Promise<Map<number, number[]>> {
+  const rows = await db
+    .selectFrom('torrent_piece_mappings')
+    .innerJoin('bundles', 'bundles.id', 'torrent_piece_mappings.bundle')
+    .select(['torrent_piece_mappings.torrent_id', 'bundles.id'])
+    .distinct()
+    .where('torrent_piece_mappings.torrent_id', '>=', firstId)
+    .where('torrent_piece_mappings.torrent_id', '<=', lastId)
+    .orderBy('bundles.id')
+    .execute();
+  return byTorrent(rows);
+}
+
+function byTorrent(rows: readonly { torrent_id: number; id: number }[]): Map<number, number[]> {
   const found = new Map<number, number[]>();
   for (const row of rows) {
     const list = found.get(row.torrent_id);
@@ -79,6 +100,27 @@ async function releasesOf(db: Db, firstId: number, lastId: number): Promise<Map<
     else list.push(row.id);
   }
   return found;
+}
+
+/** Sums over the library's torrents, in one query. */
+export async function totalsOf(db: Db): Promise<LibraryTotals> {
+  const row = await db
+    .selectFrom('torrents')
+    .select(({ fn }) => [
+      fn.countAll<number>().as('torrents'),
+      fn.sum<number | null>('is_seeding').as('seeding'),
+      fn.sum<number | null>('uploaded_bytes').as('uploaded'),
+      fn.sum<number | null>('downloaded_bytes').as('downloaded'),
+    ])
+    .where('completed_at', 'is not', null)
+    .executeTakeFirstOrThrow();
+  const { torrents, seeding, uploaded, downloaded } = row;
+  return {
+    torrents,
+    seeding: seeding ?? 0,
+    uploadedBytes: uploaded ?? 0,
+    downloadedBytes: downloaded ?? 0,
+  };
 }
 
 /** The bundles a torrent's bytes lie on, in torrent order. */

@@ -3,6 +3,8 @@ import type { CacheMode } from '../db/index.ts';
 /** A torrent of the library: its content is committed. */
 export interface LibraryTorrent {
   readonly id: number;
+  /** bundles.id of those it lies on. */
+  readonly bundles: readonly number[];
   /** Releases on its bundles, ascending. */
   readonly releaseIds: readonly number[];
   readonly name: string;
@@ -31,6 +33,15 @@ export interface LibraryTorrent {
 export interface LimitChanges {
   readonly uploadBytesPerSecond?: number | undefined;
   readonly downloadBytesPerSecond?: number | undefined;
+}
+
+/** All torrents of the library together. */
+export interface LibraryTotals {
+  readonly torrents: number;
+  readonly seeding: number;
+  /** Payload, as last saved. */
+  readonly uploadedBytes: number;
+  readonly downloadedBytes: number;
 }
 
 export interface LibraryFile {

@@ -41,7 +41,9 @@ async function run() {
   });
   const newPeerId = () => makePeerId(random, '0.1.0');
   const sessions = new Sessions({ engine, scheduler, clock, random, log, newPeerId, keeper: journal });
-  const seeder = new TorrentSeeder({ database, library, vault: {} as Vault, sessions, journal, clock, log });
+  const deps = { database, library, vault: {} as Vault, sessions, journal, scheduler, newPeerId, clock, random, log };
+  const seeder = new TorrentSeeder(deps);
+  engine.dormant = seeder.dormant;
   return { engine, sessions, seeder };
 }
 
@@ -74,6 +76,7 @@ test("a torrent's own rate limits hold at once and at the next start; those not 
   const id = await addTorrent(true);
   const first = await run();
   await first.seeder.start();
+  await first.seeder.dormant.wake(info.infoHash);
   await Promise.all([
     first.seeder.setLimits(id, { uploadBytesPerSecond: 5_000_000_000 }),
     first.seeder.setLimits(id, { downloadBytesPerSecond: 7 }),
@@ -88,6 +91,7 @@ test("a torrent's own rate limits hold at once and at the next start; those not 
   expect((await library.torrents())[0]).toMatchObject(both);
   const second = await run();
   await second.seeder.start();
+  await second.seeder.dormant.wake(info.infoHash);
   expect(second.engine.torrents()[0]?.spec.rateLimits).toEqual(both);
   await second.seeder.stop();
 });

@@ -2,6 +2,9 @@ import type { Database } from '../db/index.ts';
 import { BaeError } from '../lib/errors.ts';
 import { type Info, parseInfo, type RateLimits } from '../torrent/index.ts';
 
+/** Rows that a start reads at a time. */
+export const SEEDING_ROWS = 250;
+
 /** All that a seed's session begins with. */
 export interface SeedRow {
   readonly info: Info;
@@ -82,4 +85,42 @@ export async function isToBeSeeded(db: Database['db'], torrentId: number): Promi
     .where('completed_at', 'is not', null)
     .executeTakeFirst();
   return row?.is_seeding ?? false;
+}
+
+/** A torrent that is to be seeded, as the start sees it. */
+export interface SeedingRow {
+  readonly id: number;
+  readonly infoHash: Buffer;
+  /** The announce URL that is tried first; null if there is none. It may hold a passkey. */
+  readonly tracker: string | null;
+  /** It cannot sleep: something is wrong with it, or the end of its download is still to be told. */
+  readonly isRestless: boolean;
+  /** Others may find it without a tracker, by the DHT or on the local network. */
+  readonly isPublic: boolean;
+}
+
+/** All torrents of the library that are to be seeded, by ascending id, SEEDING_ROWS at a time. */
+export async function* seedingRows(db: Database['db']): AsyncGenerator<SeedingRow[]> {
+  for (let after = 0; ; ) {
+    const rows = await db
+      .selectFrom('torrents')
+      .leftJoin('announce_sessions', 'announce_sessions.torrent_id', 'torrents.id')
+      .select(['id', 'info_hash', 'trackers_json', 'error', 'is_completed_sent', 'is_private'])
+      .where('completed_at', 'is not', null)
+      .where('is_seeding', '=', true)
+      .where('id', '>', after)
+      .orderBy('id')
+      .limit(SEEDING_ROWS)
+      .execute();
+    yield rows.map(({ id, info_hash, trackers_json, error, is_completed_sent, is_private }) => ({
+      id,
+      infoHash: info_hash,
+      tracker: trackers_json.flat()[0] ?? null,
+      isRestless: error !== null || is_completed_sent === false,
+      isPublic: !is_private,
+    }));
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < SEEDING_ROWS) return;
+    after = last.id;
+  }
 }

@@ -1,154 +1,25 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { temporaryDatabase } from '../../test/parts/database.ts';
-import { QuietEngine, type QuietTorrent } from '../../test/parts/quiet-engine.ts';
+import { describe, expect, test, vi } from 'vitest';
 import { bencode } from '../../test/parts/torrent.ts';
-import { systemClock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
-import { silentLog } from '../lib/log.ts';
-import { systemRandom } from '../lib/random.ts';
-import { LibraryManager } from '../library/index.ts';
-import {
-  AnnounceScheduler,
-  makePeerId,
-  parseInfo,
-  Sessions,
-  type TrackerClient,
-  TrackerError,
-} from '../torrent/index.ts';
-import { LEASE_BYTES, type Vault } from '../vault/index.ts';
-import { type CountersFile, openCountersFile } from './counters-file.ts';
-import { ManualClock, piecesOf } from './fixture.ts';
-import { SessionJournal } from './journal.ts';
-import { RETRY_MILLISECONDS, TorrentSeeder } from './seeder.ts';
+import { parseInfo } from '../torrent/index.ts';
+import { LEASE_BYTES } from '../vault/index.ts';
+import { addTorrent, database, library, PIECE, releaseOf, run, useLibrary } from './fixture.ts';
+import { RETRY_MILLISECONDS } from './seeds.ts';
 
-const PIECE = 3 * 2 ** 20;
-const TOTAL = PIECE + 1000;
-const TRACKER = 'http://tracker.example/secret/announce';
-
-let database: Awaited<ReturnType<typeof temporaryDatabase>>;
-let library: LibraryManager;
-let made = 0;
-/** Of all runs of a test. */
-let files: CountersFile[];
-
-beforeEach(async () => {
-  database = await temporaryDatabase();
-  files = [];
-  library = new LibraryManager({ database, clock: systemClock, log: silentLog });
-});
-
-afterEach(async () => {
-  for (const file of files) await file.close();
-  await database.remove();
-});
-
-/** One run of bae's seeding side. */
-async function run() {
-  const events: string[] = [];
-  const leases = { open: 0, handles: 0 };
-  const says: { refusal: string | null } = { refusal: null };
-  const client: TrackerClient = {
-    announce(_url, { event, uploaded }) {
-      events.push(`${event ?? 'regular'} ${uploaded}`);
-      if (says.refusal !== null) return Promise.reject(new TrackerError('refused', says.refusal));
-      const none = { minIntervalSeconds: null, seeders: null, leechers: null, warning: null, trackerId: null };
-      return Promise.resolve({ ...none, intervalSeconds: 1800, peers: [] });
-    },
-  };
-  const clock = new ManualClock();
-  const file = await openCountersFile(`${database.file}.counters`);
-  files.push(file);
-  const journal = new SessionJournal({ database, file, clock, log: silentLog });
-  await journal.recover();
-  const engine = new QuietEngine();
-  const scheduler = new AnnounceScheduler({
-    clients: new Map([['http:', client]]),
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-    port: () => 6881,
-    allowPrivateAddresses: false,
-  });
-  const sessions = new Sessions({
-    engine,
-    scheduler,
-    clock,
-    random: systemRandom,
-    log: silentLog,
-    newPeerId: () => makePeerId(systemRandom, '0.1.0'),
-    keeper: journal,
-  });
-  const pins: string[] = [];
-  const vault = {
-    pieces: piecesOf(leases),
-    pinChunks: async (id: number) => {
-      if (pins.length > 0) throw new BaeError('refused', 'no room for the pin');
-      pins.push(`pin ${id}`);
-    },
-    unpinChunks: async (id: number) => void pins.push(`unpin ${id}`),
-  } as unknown as Vault;
-  const seeder = new TorrentSeeder({ database, library, vault, sessions, journal, clock, log: silentLog });
-  const torrent = () => engine.torrents()[0] as QuietTorrent;
-  return { seeder, sessions, engine, events, says, clock, journal, pins, leases, torrent };
-}
-
-/** A torrent of the library, with a release. */
-async function addTorrent({ seeding = true, info = null as Buffer | null } = {}): Promise<number> {
-  const rawInfo = bencode({ length: TOTAL, name: `album ${++made}`, 'piece length': PIECE, pieces: Buffer.alloc(40) });
-  const { infoHash } = parseInfo(rawInfo);
-  const { db } = database;
-  const { id: bundle } = await db
-    .insertInto('bundles')
-    .values({
-      bundle_id: infoHash,
-      wrapped_key: Buffer.alloc(60),
-      total_length: TOTAL,
-      chunk_count: 4,
-      state: 'committed',
-      created_at: 0,
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  const { id } = await db
-    .insertInto('torrents')
-    .values({
-      info_hash: infoHash,
-      name: 'album',
-      total_length: TOTAL,
-      piece_length: PIECE,
-      piece_count: 2,
-      is_private: false,
-      is_seeding: seeding,
-      trackers_json: [[TRACKER]],
-      uploaded_bytes: 100,
-      added_at: 0,
-      completed_at: 1,
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  const extent = { torrent_id: id, torrent_offset: 0, length: TOTAL, bundle, bundle_offset: 0 };
-  await database.batch([
-    db.insertInto('torrent_metainfo').values({ torrent_id: id, info: info ?? rawInfo }),
-    db.insertInto('torrent_piece_mappings').values(extent),
-  ]);
-  await library.addProvisionalRelease({ bundle, name: 'Artist - Album', files: [] });
-  return id;
-}
-
-async function releaseOf(torrentId: number): Promise<number> {
-  return (await library.torrent(torrentId)).releaseIds[0] as number;
-}
+useLibrary();
 
 describe('seeding', () => {
   test('starts with what is to be seeded, and follows the flag', async () => {
     const id = await addTorrent();
     await addTorrent({ seeding: false });
-    const { seeder, engine, events, torrent } = await run();
+    const { seeder, engine, events, torrent, wake } = await run();
     await seeder.start();
+    expect(engine.torrents()).toEqual([]);
+    await wake(id);
     expect(engine.torrents().map((one) => one.id)).toEqual([id]);
     const firstPeerId = torrent().peerId;
-    expect(seeder.view(id)?.stats.uploadedBytes).toBe(100);
-    await vi.waitFor(() => expect(seeder.view(id)?.trackers[0]?.state).toBe('working'));
+    expect(seeder.view(id)?.stats?.uploadedBytes).toBe(100);
+    await vi.waitFor(() => expect(seeder.trackers(id)[0]?.state).toBe('working'));
     await seeder.stopSeeding(await releaseOf(id));
     expect(seeder.view(id)).toBeNull();
     await vi.waitFor(() => expect(engine.torrents()).toEqual([]));
@@ -177,6 +48,7 @@ describe('seeding', () => {
     const id = await addTorrent();
     const first = await run();
     await first.seeder.start();
+    await first.wake(id);
     await vi.waitFor(() => expect(first.events).toEqual(['started 0']));
     const { peerId } = first.torrent();
     first.torrent().uploadedBytes = 150;
@@ -188,8 +60,9 @@ describe('seeding', () => {
     const second = await run();
     await second.seeder.start();
     await vi.waitFor(() => expect(second.events).toEqual(['regular 50']));
+    await second.wake(id);
     expect(second.torrent().peerId.equals(peerId)).toBe(true);
-    expect(second.seeder.view(id)?.stats.uploadedBytes).toBe(150);
+    expect(second.seeder.view(id)?.stats?.uploadedBytes).toBe(150);
     await second.seeder.stop();
   });
 
@@ -215,9 +88,11 @@ describe('what goes wrong', () => {
   test('is told at its torrent and hinders no other', async () => {
     const bad = await addTorrent({ info: bencode({ name: 'other' }) });
     const good = await addTorrent();
-    const { seeder, torrent } = await run();
+    const { seeder, torrent, wake } = await run();
     await seeder.start();
-    expect(seeder.view(good)).not.toBeNull();
+    await wake(bad);
+    await wake(good);
+    expect(seeder.view(good)?.stats).not.toBeNull();
     const errors = async () => (await library.torrents()).map(({ error }) => error);
     expect(await errors()).toEqual([expect.stringContaining('torrent metadata'), null]);
     torrent().listener.onError?.(new BaeError('unavailable', 'the store is away'));
@@ -226,7 +101,7 @@ describe('what goes wrong', () => {
     await library.setTorrentSeeding(good, false);
     await library.setTorrentSeeding(good, true);
     await vi.waitFor(async () => expect(await errors()).toEqual([expect.any(String), null]));
-    expect(seeder.view(bad)).toBeNull();
+    expect(seeder.view(bad)?.stats).toBeNull();
     await seeder.stop();
   });
 
@@ -240,16 +115,18 @@ describe('what goes wrong', () => {
     expect(events).toHaveLength(1);
     says.refusal = null;
     await library.setTorrentSeeding(id, true);
-    await vi.waitFor(() => expect(seeder.view(id)).toMatchObject({ refusal: null, trackers: [{ state: 'working' }] }));
+    await vi.waitFor(() => expect(seeder.view(id)).toMatchObject({ refusal: null }));
+    expect(seeder.trackers(id)).toMatchObject([{ state: 'working' }]);
     expect(events).toEqual(['started 0', 'started 0']);
     await seeder.stop();
   });
 
   test('is tried again when it passes', async () => {
-    const id = await addTorrent();
+    const id = await addTorrent({ seeding: false });
     const { seeder, journal, clock } = await run();
     vi.spyOn(journal, 'load').mockRejectedValueOnce(new BaeError('unavailable', 'the database is busy'));
     await seeder.start();
+    await library.setTorrentSeeding(id, true);
     expect(seeder.view(id)).toBeNull();
     clock.fire(RETRY_MILLISECONDS);
     await vi.waitFor(() => expect(seeder.view(id)).not.toBeNull());

@@ -2,13 +2,22 @@ import type { CacheMode, Database } from '../db/index.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
 import { BaeError, errorMessage } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
 import { Turns } from '../lib/turns.ts';
 import type { LibraryManager } from '../library/index.ts';
-import type { RateLimitChanges, Sessions, TorrentSession, TorrentStats, TrackerStatus } from '../torrent/index.ts';
+import type {
+  AnnounceScheduler,
+  Dormant,
+  RateLimitChanges,
+  Sessions,
+  TorrentSession,
+  TrackerStatus,
+} from '../torrent/index.ts';
 import type { Vault } from '../vault/index.ts';
 import type { SessionJournal } from './journal.ts';
 import { readPiece } from './read.ts';
-import { isToBeSeeded, rateLimits, seedRow, storedRow } from './rows.ts';
+import { isToBeSeeded, rateLimits, storedRow } from './rows.ts';
+import { RETRY_MILLISECONDS, Seeds, type SeedView } from './seeds.ts';
 
 export interface SeederDeps {
   readonly database: Database;
@@ -16,63 +25,78 @@ export interface SeederDeps {
   readonly vault: Vault;
   readonly sessions: Sessions;
   readonly journal: SessionJournal;
+  readonly scheduler: AnnounceScheduler;
+  readonly random: Random;
+  /** Peer id for a new announce session. */
+  readonly newPeerId: () => Buffer;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** A torrent whose session could not begin for a reason that passes is tried again after this. */
-export const RETRY_MILLISECONDS = 30_000;
 /** How long a stop waits for trackers that are being told of an earlier one. */
 export const STOP_MILLISECONDS = 3_000;
 
-/** A torrent that is seeded now. */
-export interface SeedView {
-  readonly stats: TorrentStats;
-  readonly trackers: readonly TrackerStatus[];
-  /** Why no tracker has us, in words; null when one has, or none said why. */
-  readonly refusal: string | null;
-}
-
 /**
  * Makes what the library wants seeded be seeded. The flag in the database is the wish; each change of it, each finished
- * import and each start brings that one torrent's session in line with it, one step at a time.
+ * import and each start brings that one torrent in line with it, one step at a time. A torrent that nobody asks for is cold:
+ * it has a place in an index, its announces go on, and a peer that comes wakes it.
  */
 export class TorrentSeeder {
   readonly #deps: SeederDeps;
-  /** By torrent id: the sessions that are ours. */
-  readonly #seeds = new Map<number, TorrentSession>();
   readonly #turns = new Turns<number>();
+  readonly #seeds: Seeds;
   #stopListening: (() => void) | null = null;
   #stopped = false;
 
   constructor(deps: SeederDeps) {
     this.#deps = deps;
+    this.#seeds = new Seeds({
+      ...deps,
+      turns: this.#turns,
+      failed: (id, error) => this.#fail(id, error),
+      missing: (id, pieces) => this.#say(id, pieces === 0 ? null : missingPieces(pieces)),
+    });
+  }
+
+  /** For the engine. */
+  get dormant(): Dormant {
+    return this.#seeds.dormant;
   }
 
   /** Seeds again all that is to be seeded. What cannot be is told at its torrent and hinders no other. */
   async start(): Promise<void> {
-    this.#stopListening = this.#deps.library.onSeedingChange(({ torrentId, isSeeding }) => {
-      // A person who wants seeded what is seeded wants its trackers asked again.
-      if (isSeeding) this.#seeds.get(torrentId)?.retry();
-      return this.#follow(torrentId);
-    });
-    for (const { id } of await this.#deps.library.getSeedingTorrents()) await this.#follow(id);
+    this.#stopListening = this.#deps.library.onSeedingChange(({ torrentId }) => this.#follow(torrentId));
+    await this.#seeds.start();
+  }
+
+  /**
+   * Refuses peers and tells trackers `stopped`, of awake torrents first, as far as the time allows: what is not told goes on
+   * at the next start as if nothing had been.
+   */
+  async sayGoodbye(milliseconds: number): Promise<void> {
+    this.#halt();
+    await this.#seeds.sayGoodbye(milliseconds);
   }
 
   /** Leaves the swarms with announce sessions that the next start goes on with. */
   async stop(): Promise<void> {
+    this.#halt();
+    await Promise.race([this.#turns.idle(), sleep(this.#deps.clock, STOP_MILLISECONDS)]);
+    await this.#seeds.close();
+    await this.#deps.journal.flush();
+  }
+
+  #halt(): void {
     this.#stopped = true;
     this.#stopListening?.();
-    await Promise.race([this.#turns.idle(), sleep(this.#deps.clock, STOP_MILLISECONDS)]);
-    await Promise.all([...this.#seeds].map(([id, session]) => this.#leave(id, session, false)));
-    await this.#deps.journal.flush();
+    this.#seeds.halt();
   }
 
   /** Takes over the session of a finished import, connections and all. */
   async adopt(torrentId: number, session: TorrentSession): Promise<void> {
-    this.#own(torrentId, session);
+    this.#seeds.own(torrentId, session);
     session.torrent.setLimits(await rateLimits(this.#deps.database.db, torrentId));
-    if (this.#stopped) await this.#leave(torrentId, session, false);
+    if (this.#stopped) await this.#seeds.leave(torrentId);
     else await this.#follow(torrentId);
   }
 
@@ -120,15 +144,23 @@ export class TorrentSeeder {
     await this.#turns.take(torrentId, async () => {
       if (Object.values(limits).every((limit) => limit === undefined)) return;
       await this.#deps.library.setLimits(torrentId, limits);
-      this.#seeds.get(torrentId)?.torrent.setLimits(limits);
+      this.#seeds.awake.get(torrentId)?.torrent.setLimits(limits);
     });
   }
 
-  /** What a torrent's session is doing now; null when it is not seeded. */
+  /** What a torrent does now; null when it is not seeded. */
   view(torrentId: number): SeedView | null {
-    const session = this.#seeds.get(torrentId);
-    if (session === undefined) return null;
-    return { stats: session.torrent.stats(), trackers: session.trackers(), refusal: session.refusal };
+    return this.#seeds.view(torrentId);
+  }
+
+  /** What trackers said of a torrent, as far as they were asked; hosts only. */
+  trackers(torrentId: number): TrackerStatus[] {
+    return this.#seeds.trackers(torrentId);
+  }
+
+  /** The torrents that are awake: of all others, their rows tell the truth. */
+  awake(): number[] {
+    return [...this.#seeds.awake.keys()];
   }
 
   async #setReleaseSeeding(releaseId: number, on: boolean): Promise<void> {
@@ -156,42 +188,14 @@ export class TorrentSeeder {
   async #step(torrentId: number, felt: () => void): Promise<void> {
     if (this.#stopped) return;
     const on = await isToBeSeeded(this.#deps.database.db, torrentId);
-    const session = this.#seeds.get(torrentId);
-    if (on && session === undefined) await this.#begin(torrentId);
-    else if (!on && session !== undefined) {
-      const left = this.#leave(torrentId, session, true);
+    if (!on) {
+      const ended = this.#seeds.end(torrentId);
       felt();
-      await left;
-    }
-  }
-
-  async #begin(torrentId: number): Promise<void> {
-    const { database, journal, sessions } = this.#deps;
-    // In this order: what the session before this one counted is in the database then.
-    const announces = await journal.load(torrentId);
-    const { info, ...rest } = await seedRow(database.db, torrentId);
-    // Still the import's: it hands it over right now.
-    if (sessions.get(info.infoHash.toString('hex')) !== null) return;
-    const session = sessions.begin({ infoHash: info.infoHash, id: torrentId, info, mode: 'seed', announces, ...rest });
-    this.#own(torrentId, session);
-  }
-
-  #own(torrentId: number, session: TorrentSession): void {
-    this.#seeds.set(torrentId, session);
-    session.listener = {
-      onError: (error) => void this.#fail(torrentId, error),
-      onMissing: (pieces) => void this.#say(torrentId, pieces === 0 ? null : missingPieces(pieces)),
-    };
-  }
-
-  /** Peers feel it before the first wait. */
-  async #leave(torrentId: number, session: TorrentSession, tell: boolean): Promise<void> {
-    this.#seeds.delete(torrentId);
-    try {
-      await session.end(tell);
-    } catch (error) {
-      this.#deps.log.error('a torrent could not be ended', { torrent: torrentId, reason: errorMessage(error) });
-    }
+      await ended;
+    } else if (this.#seeds.has(torrentId)) {
+      // A person who wants seeded what is seeded wants its trackers asked again.
+      await this.#seeds.retry(torrentId);
+    } else await this.#seeds.begin(torrentId);
   }
 
   /** Says at the torrent what is wrong, unless it mends itself. */

@@ -1,4 +1,5 @@
-import type { Compilable, Database } from '../db/index.ts';
+import type { Selectable } from 'kysely';
+import type { AnnounceSessionsTable, Compilable, Database } from '../db/index.ts';
 import type { SavedAnnounces, TorrentSession } from '../torrent/index.ts';
 import type { CounterRecord } from './counter-record.ts';
 
@@ -14,7 +15,10 @@ export async function loadAnnounces({ db }: Database, torrentId: number): Promis
     .selectAll()
     .where('torrent_id', '=', torrentId)
     .executeTakeFirst();
-  if (row === undefined) return null;
+  return row === undefined ? null : savedOf(row);
+}
+
+function savedOf(row: Selectable<AnnounceSessionsTable>): SavedAnnounces {
   return {
     peerId: row.peer_id,
     key: row.key,
@@ -23,6 +27,35 @@ export async function loadAnnounces({ db }: Database, torrentId: number): Promis
     uploadedBytes: row.uploaded_bytes,
     downloadedBytes: row.downloaded_bytes,
   };
+}
+
+/** What an announce of a torrent needs. */
+export interface AnnounceRow {
+  readonly id: number;
+  readonly infoHash: Buffer;
+  /** Tiers (BEP 12); they may hold passkeys. */
+  readonly trackers: readonly (readonly string[])[];
+  /** Null if there is no announce session. */
+  readonly saved: SavedAnnounces | null;
+}
+
+/** The rows of these torrents, of which ROWS_AT_ONCE are read at a time; those that are gone are left out. */
+export async function announceRows({ db }: Database, ids: readonly number[]): Promise<AnnounceRow[]> {
+  const found: AnnounceRow[] = [];
+  for (let from = 0; from < ids.length; from += ROWS_AT_ONCE) {
+    const some = ids.slice(from, from + ROWS_AT_ONCE);
+    const torrents = await db
+      .selectFrom('torrents')
+      .select(['id', 'info_hash', 'trackers_json'])
+      .where('id', 'in', some)
+      .execute();
+    const sessions = await db.selectFrom('announce_sessions').selectAll().where('torrent_id', 'in', some).execute();
+    const byId = new Map(sessions.map((row) => [row.torrent_id, savedOf(row)]));
+    for (const { id, info_hash, trackers_json } of torrents) {
+      found.push({ id, infoHash: info_hash, trackers: trackers_json, saved: byId.get(id) ?? null });
+    }
+  }
+  return found;
 }
 
 /** Saves sessions and their torrents' counters as they are now, in one transaction. */
@@ -50,8 +83,17 @@ function writesOf({ db }: Database, session: TorrentSession, torrent_id: number,
     .updateTable('torrents')
     .set({ uploaded_bytes: uploadedBytes, downloaded_bytes: downloadedBytes })
     .where('id', '=', torrent_id);
-  const saved = session.saved();
-  if (saved === null) return [totals, db.deleteFrom('announce_sessions').where('torrent_id', '=', torrent_id)];
+  return [totals, announcesWrite(db, torrent_id, session.saved(), now)];
+}
+
+/** The write that keeps an announce session, or forgets one that is over. */
+export function announcesWrite(
+  db: Database['db'],
+  torrent_id: number,
+  saved: SavedAnnounces | null,
+  now: number,
+): Compilable {
+  if (saved === null) return db.deleteFrom('announce_sessions').where('torrent_id', '=', torrent_id);
   const values = {
     peer_id: saved.peerId,
     key: saved.key,
@@ -61,13 +103,10 @@ function writesOf({ db }: Database, session: TorrentSession, torrent_id: number,
     downloaded_bytes: saved.downloadedBytes,
     updated_at: now,
   };
-  return [
-    totals,
-    db
-      .insertInto('announce_sessions')
-      .values({ torrent_id, ...values })
-      .onConflict((conflict) => conflict.column('torrent_id').doUpdateSet(values)),
-  ];
+  return db
+    .insertInto('announce_sessions')
+    .values({ torrent_id, ...values })
+    .onConflict((conflict) => conflict.column('torrent_id').doUpdateSet(values));
 }
 
 /**

@@ -1,11 +1,19 @@
 export {
   type AnnounceHandle,
+  type AnnounceRequest,
   AnnounceScheduler,
+  type AnnounceSession,
   createResolver,
   Dht,
   type DhtStats,
   LocalDiscovery,
+  type PeerAddress,
+  type RestedAnnounces,
+  type RestedTracker,
+  restedRefusal,
   type SavedDht,
+  type SessionSpec,
+  statusOf,
   type TrackerClient,
   TrackerError,
   type TrackerStatus,
@@ -27,8 +35,10 @@ export {
 } from './metainfo/index.ts';
 export { systemNetwork } from './net.ts';
 export { createNetworks, type Networks } from './networks.ts';
+export type { BeginSpec, SavedAnnounces, SessionKeeper } from './session-options.ts';
 export { Sessions } from './sessions.ts';
 export type {
+  Dormant,
   Engine,
   EngineLimits,
   EngineOptions,
@@ -41,6 +51,6 @@ export type {
   TorrentStats,
 } from './swarm/index.ts';
 export { createEngine } from './swarm/index.ts';
-export type { BeginSpec, SavedAnnounces, SessionKeeper, TorrentSession } from './torrent-session.ts';
+export { STOPPED_WAIT_MILLISECONDS, type TorrentSession, WANTED_SEEDING } from './torrent-session.ts';
 export { createTrackers } from './trackers.ts';
-export { makePeerId } from './wire/index.ts';
+export { makePeerId, obfuscatedHash } from './wire/index.ts';

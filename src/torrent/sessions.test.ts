@@ -8,9 +8,9 @@ import { silentLog } from '../lib/log.ts';
 import { seededRandom } from '../lib/random.ts';
 import { AnnounceScheduler, type DhtTorrent } from './discovery/index.ts';
 import type { Info } from './metainfo/index.ts';
+import type { BeginSpec } from './session-options.ts';
 import { Sessions } from './sessions.ts';
 import { createEngine, type Engine } from './swarm/index.ts';
-import type { BeginSpec } from './torrent-session.ts';
 
 const PUBLIC = infoOf(Buffer.alloc(50_000, 1), 16_384);
 const PRIVATE = infoOf(Buffer.alloc(50_000, 2), 16_384, { private: 1 });

@@ -1,4 +1,5 @@
-import { type BeginSpec, type SessionsOptions, TorrentSession } from './torrent-session.ts';
+import type { BeginSpec, SessionsOptions } from './session-options.ts';
+import { TorrentSession } from './torrent-session.ts';
 
 /** All torrents that peers and trackers know of now: the engine's side and the trackers' side of each, as one. */
 export class Sessions {

@@ -4,8 +4,9 @@ import { announceScene, EMPTY_REPLY } from '../../test/parts/scripted-tracker.ts
 import { silentLog } from '../lib/log.ts';
 import { seededRandom } from '../lib/random.ts';
 import { type AnnounceReply, TrackerError } from './discovery/index.ts';
+import type { BeginSpec, SavedAnnounces } from './session-options.ts';
 import { Sessions } from './sessions.ts';
-import type { BeginSpec, SavedAnnounces, TorrentSession } from './torrent-session.ts';
+import type { TorrentSession } from './torrent-session.ts';
 
 let engine: QuietEngine;
 let isHanging: boolean;

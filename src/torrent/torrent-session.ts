@@ -1,66 +1,17 @@
-import { type Clock, sleep } from '../lib/clock.ts';
+import { sleep } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
-import type { Log } from '../lib/log.ts';
-import type { Random } from '../lib/random.ts';
 import type {
   AnnounceCounters,
   AnnounceHandle,
-  AnnounceScheduler,
-  Dht,
+  AnnounceSession,
   DhtHandle,
-  LocalDiscovery,
+  PeerAddress,
+  RestedAnnounces,
   TrackerStatus,
 } from './discovery/index.ts';
 import type { Info } from './metainfo/index.ts';
-import type { Engine, Torrent, TorrentListener, TorrentSpec } from './swarm/index.ts';
-
-/** What must outlive a restart so that trackers see one session: the same identity, counters that only grow. */
-export interface SavedAnnounces {
-  /** 20 bytes. */
-  readonly peerId: Buffer;
-  /** 32 bits. */
-  readonly key: number;
-  /** The trackers that acknowledged `started`; they may hold passkeys. */
-  readonly startedWith: readonly string[];
-  /** False while a download's `completed` is still to be told. */
-  readonly completedSent: boolean;
-  /** Payload under this peer id; never falls. */
-  readonly uploadedBytes: number;
-  readonly downloadedBytes: number;
-}
-
-export interface BeginSpec extends Omit<TorrentSpec, 'peerId'> {
-  /** Tiers (BEP 12). */
-  readonly trackers: readonly (readonly string[])[];
-  /** From an earlier run; null begins a new announce session. */
-  readonly announces: SavedAnnounces | null;
-}
-
-export interface SessionsOptions {
-  readonly engine: Engine;
-  readonly scheduler: AnnounceScheduler;
-  /** Absent where peers are not looked for there. */
-  readonly dht?: Pick<Dht, 'add'>;
-  readonly local?: Pick<LocalDiscovery, 'add'>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** Peer id for a new announce session. */
-  readonly newPeerId: () => Buffer;
-  readonly keeper: SessionKeeper;
-}
-
-/** Where sessions are kept over restarts. */
-export interface SessionKeeper {
-  /** Identity, or what trackers know, changed: to be saved at once. */
-  changed(session: TorrentSession): void;
-  /** Its counters grew: to be saved within a second. */
-  counted(session: TorrentSession): void;
-  /** Resolves when its counters are where the end of this process cannot lose them. */
-  keep(session: TorrentSession): Promise<void>;
-  /** Saves what changed, now. */
-  flush(): Promise<void>;
-}
+import type { BeginSpec, SavedAnnounces, SessionsOptions } from './session-options.ts';
+import type { Torrent, TorrentListener } from './swarm/index.ts';
 
 /** How long the end of one session may wait for its trackers. */
 export const STOPPED_WAIT_MILLISECONDS = 5_000;
@@ -71,7 +22,7 @@ const OPENING_LOOK_MILLISECONDS = 100;
 
 /** Peers that would be welcome, told to trackers as numwant. */
 const WANTED_DOWNLOADING = 100;
-const WANTED_SEEDING = 30;
+export const WANTED_SEEDING = 30;
 /** Who has fewer and lacks bytes is looked up in the DHT again soon. */
 const FEW_PEERS = 5;
 
@@ -83,6 +34,7 @@ export class TorrentSession {
   activeAt = 0;
   readonly #options: SessionsOptions;
   readonly #trackers: readonly (readonly string[])[];
+  readonly #announcing: AnnounceHandle | RestedAnnounces | null;
   readonly #forget: () => void;
   readonly #key: number;
   /** Lifetime counters at the begin of the announce session. */
@@ -101,9 +53,10 @@ export class TorrentSession {
   #leftAtEnd: number | null = null;
 
   constructor(spec: BeginSpec, options: SessionsOptions, forget: () => void) {
-    const { trackers, announces, listener, ...rest } = spec;
+    const { trackers, announces, announcing, listener, ...rest } = spec;
     this.#options = options;
     this.#trackers = trackers;
+    this.#announcing = announcing ?? null;
     this.#forget = forget;
     this.listener = listener ?? {};
     this.#whole = spec.mode === 'seed';
@@ -158,7 +111,7 @@ export class TorrentSession {
   /** Tells its trackers, and the DHT where the torrent is not known to be private (BEP 27); to be called once. */
   announce(): void {
     if (!this.torrent.isPrivate) this.#lookUp();
-    this.#announces = this.#options.scheduler.add({
+    const spec = {
       infoHash: this.torrent.infoHash,
       peerId: this.torrent.peerId,
       key: this.#key,
@@ -168,11 +121,27 @@ export class TorrentSession {
       partial: () => this.torrent.state === 'seeding' && this.#left > 0,
       wanted: () => (this.#left > 0 ? WANTED_DOWNLOADING : WANTED_SEEDING),
       eager: () => this.#left > 0,
-      found: (peers) => this.torrent.addPeers(peers, 'tracker'),
-      changed: (announced) => this.#announced(announced),
-    });
+      found: (peers: readonly PeerAddress[]) => this.torrent.addPeers(peers, 'tracker'),
+      changed: (announced: AnnounceSession) => this.#announced(announced),
+    };
+    const announcing = this.#announcing;
+    if (announcing !== null && 'session' in announcing) {
+      this.#announces = announcing;
+      announcing.handOver(spec);
+      this.#announced(announcing.session);
+    } else this.#announces = this.#options.scheduler.add(spec, announcing);
     // Told at last what a crash kept from being told: the download had ended and the tracker counts us as a leecher.
     if (!this.#completedSent && this.#startedWith.length > 0 && this.#left === 0) this.#announces.completed();
+  }
+
+  /**
+   * Ends its announces without a word and gives what they have come to; null, and nothing ends, while one is under way or
+   * something is untold. To be followed by `end(false)`.
+   */
+  rest(): RestedAnnounces | null {
+    const rested = this.#announces?.rest() ?? null;
+    if (rested !== null) this.#announces = null;
+    return rested;
   }
 
   /**

@@ -122,12 +122,8 @@ export class OpenVault implements Vault {
     return this.#works.pins.unpin(torrentId);
   }
 
-  async cachedBytes(torrentId: number): Promise<number> {
-    const map = await this.#works.torrents.map(torrentId);
-    let bytes = 0;
-    for (const id of new Set(map.extents.map((extent) => extent.bundle)))
-      if (id !== null) bytes += this.#localBytes(id);
-    return bytes;
+  cachedBytes(bundles: readonly number[]): number {
+    return bundles.reduce((bytes, id) => bytes + this.#localBytes(id), 0);
   }
 
   stats(): VaultStats {

@@ -122,8 +122,8 @@ export interface Vault {
    */
   pinChunks(torrentId: number): Promise<void>;
   unpinChunks(torrentId: number): Promise<void>;
-  /** Sealed bytes of a torrent's chunks in the cache or spool. */
-  cachedBytes(torrentId: number): Promise<number>;
+  /** Sealed bytes of these bundles' chunks in the cache or spool. */
+  cachedBytes(bundles: readonly number[]): number;
   stats(): VaultStats;
   /** Seals what is in memory into the spool, stops uploads, gives the library free. */
   close(): Promise<void>;

@@ -11,12 +11,12 @@ async function seeded(chunks: number, cached: number, pieceLength = 262_144) {
   workshop.options = { cacheBytes: cached * CHUNK_OBJECT_BYTES, pinBytes: cached * CHUNK_OBJECT_BYTES };
   const run = await workshop.start();
   const album = await makeAlbum(run.database, chunks * CHUNK_BYTES, pieceLength);
-  const { handle } = await importAlbum(run.vault, album);
+  const { bundle, handle } = await importAlbum(run.vault, album);
   const gets: string[] = [];
   workshop.step = (what) => {
     if (/^get c\/[0-9a-f/]+$/.test(what)) gets.push(what);
   };
-  return { workshop, run, album, handle, gets, pieces: run.vault.pieces };
+  return { workshop, run, album, bundle, handle, gets, pieces: run.vault.pieces };
 }
 
 describe('reading', () => {
@@ -139,13 +139,13 @@ describe('reading', () => {
 
 describe('pinning', () => {
   it('fetches all chunks and keeps them, over a restart, until unpinned; refused without room', async () => {
-    const { workshop, run, album, handle, pieces } = await seeded(3, 3);
+    const { workshop, run, album, bundle, handle, pieces } = await seeded(3, 3);
     const other = await makeAlbum(run.database, CHUNK_BYTES, CHUNK_BYTES, 9);
-    await importAlbum(run.vault, other);
+    const { bundle: otherBundle } = await importAlbum(run.vault, other);
     const { id } = album.torrent;
     await run.vault.pinChunks(id);
     await run.vault.pinChunks(id);
-    await expect.poll(() => run.vault.cachedBytes(id), { interval: 5 }).toBe(3 * CHUNK_OBJECT_BYTES);
+    await expect.poll(() => run.vault.cachedBytes([bundle]), { interval: 5 }).toBe(3 * CHUNK_OBJECT_BYTES);
     expect(pieces.tier(handle, 0, album.bytes.length)).toBe('disk');
     await expect(run.vault.pinChunks(other.torrent.id)).rejects.toMatchObject({ kind: 'refused' });
     await expect(run.vault.pinChunks(77)).rejects.toMatchObject({ kind: 'not-found' });
@@ -156,7 +156,7 @@ describe('pinning', () => {
     await second.vault.unpinChunks(id);
     expect(second.vault.stats().pinnedBytes).toBe(0);
     await second.vault.pinChunks(other.torrent.id);
-    await expect.poll(() => second.vault.cachedBytes(other.torrent.id), { interval: 5 }).toBe(CHUNK_OBJECT_BYTES);
+    await expect.poll(() => second.vault.cachedBytes([otherBundle]), { interval: 5 }).toBe(CHUNK_OBJECT_BYTES);
     await second.close();
     const third = await workshop.start();
     expect(third.vault.stats().pinnedBytes).toBe(CHUNK_OBJECT_BYTES);

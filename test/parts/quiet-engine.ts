@@ -1,5 +1,12 @@
 import { BaeError } from '../../src/lib/errors.ts';
-import type { Engine, RateLimitChanges, Torrent, TorrentListener, TorrentStats } from '../../src/torrent/index.ts';
+import type {
+  Dormant,
+  Engine,
+  RateLimitChanges,
+  Torrent,
+  TorrentListener,
+  TorrentStats,
+} from '../../src/torrent/index.ts';
 
 type Spec = Parameters<Engine['add']>[0];
 
@@ -12,6 +19,8 @@ export class QuietTorrent implements Torrent {
   seeding: boolean;
   /** What `setLimits` was told. */
   readonly limits: RateLimitChanges[] = [];
+  /** Never idle, unless a test says so. */
+  idleSince: number | null = null;
   uploadedBytes: number;
   downloadedBytes: number;
 
@@ -104,6 +113,7 @@ export class QuietTorrent implements Torrent {
 /** An engine without network, for tests of those who drive one. */
 export class QuietEngine implements Engine {
   readonly port = 6881;
+  dormant: Dormant | null = null;
   readonly added = new Map<string, QuietTorrent>();
 
   async listen(): Promise<{ port: number }> {

@@ -33,6 +33,7 @@ export class ScriptedTorrent implements Torrent {
   readonly infoHash: Buffer;
   readonly peerId: Buffer;
   readonly isPrivate = false;
+  readonly idleSince = null;
   listener: TorrentListener;
   id: number | null;
   info: Info | null;
@@ -228,6 +229,7 @@ export class ScriptedTorrent implements Torrent {
 /** An engine over a PieceStore whose swarm is a list of seeds, for tests of those who drive one. */
 export class ScriptedEngine implements Engine {
   readonly port = 6881;
+  readonly dormant = null;
   readonly store: PieceStore;
   readonly clock: Clock;
   readonly #seeds: readonly ScriptedSeed[];

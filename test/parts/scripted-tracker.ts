@@ -8,6 +8,7 @@ import {
   type AnnounceRequest,
   AnnounceScheduler,
   type PeerAddress,
+  type RestedAnnounces,
   type SessionSpec,
   TrackerError,
 } from '../../src/torrent/discovery/index.ts';
@@ -76,8 +77,12 @@ export function announceScene(answer: Answer, allowPrivateAddresses = true) {
   const options = { clock, random: seededRandom(1), log: silentLog, port: () => 7, allowPrivateAddresses };
   const scheduler = new AnnounceScheduler({ ...options, clients: new Map([['http:', client]]) });
   const found: PeerAddress[] = [];
-  const add = (trackers: readonly (readonly string[])[], more: Partial<SessionSpec> = {}) =>
-    scheduler.add({
+  const add = (
+    trackers: readonly (readonly string[])[],
+    more: Partial<SessionSpec> = {},
+    rested: RestedAnnounces | null = null,
+  ) => {
+    const spec: SessionSpec = {
       infoHash: Buffer.alloc(20),
       peerId: Buffer.alloc(20),
       key: 1,
@@ -90,7 +95,9 @@ export function announceScene(answer: Answer, allowPrivateAddresses = true) {
       found: (peers) => found.push(...peers),
       changed: () => undefined,
       ...more,
-    });
+    };
+    return scheduler.add(spec, rested);
+  };
   const events = () => calls.map(([, host, { event }]) => `${host} ${event}`);
   /** Ends a session the way a removal does. */
   const stop = (handle: ReturnType<typeof add>, signal = new AbortController().signal) => handle.stop(signal);

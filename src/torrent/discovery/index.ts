@@ -6,6 +6,6 @@ export { TrackerError } from './ports.ts';
 export { parseReply } from './reply.ts';
 export { createResolver } from './resolver.ts';
 export { type AnnounceHandle, AnnounceScheduler, type SchedulerOptions } from './scheduler.ts';
-export type { AnnounceCounters, AnnounceSession, SessionSpec } from './session.ts';
-export type { TrackerStatus } from './tracker.ts';
+export type { AnnounceCounters, AnnounceSession, RestedAnnounces, SessionSpec } from './session.ts';
+export { type RestedTracker, restedRefusal, statusOf, type TrackerStatus } from './tracker.ts';
 export { parseUdpReply, UdpTracker } from './udp-tracker.ts';

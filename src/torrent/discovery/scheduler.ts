@@ -7,7 +7,7 @@ import { TimingWheel } from '../../lib/wheel.ts';
 import { HostQueues, type Job } from './host-queues.ts';
 import { ANNOUNCE_MILLISECONDS, MOST_RETRY_SECONDS, STOPPED_MILLISECONDS } from './limits.ts';
 import { type AnnounceRequest, type TrackerClient, TrackerError } from './ports.ts';
-import { AnnounceSession, type SessionSpec } from './session.ts';
+import { AnnounceSession, type RestedAnnounces, type SessionSpec } from './session.ts';
 import type { Tracker } from './tracker.ts';
 
 export interface SchedulerOptions {
@@ -25,10 +25,19 @@ export interface SchedulerOptions {
 /** What a session's owner holds. */
 export interface AnnounceHandle {
   readonly session: AnnounceSession;
+  /** No announce is under way, nor waits for its turn. */
+  isResting(): boolean;
   /** A download ended: tells the tracker now. */
   completed(): void;
   /** A person's wish: trackers that failed are tried at once, one that works as soon as its minimum interval allows. */
   retry(): void;
+  /**
+   * Ends the announces, tells nobody and gives what `add` can go on with. Null, and nothing is ended, while an announce is
+   * under way or a `completed` is untold.
+   */
+  rest(): RestedAnnounces | null;
+  /** Gives the session, an announce under way and all, to another owner. */
+  handOver(spec: SessionSpec): void;
   /** Ends the announces and tells nobody: trackers go on thinking of us as there. */
   leave(): void;
   /**
@@ -43,6 +52,8 @@ interface Entry {
   /** Waiting in the queue of a host. */
   queued: { readonly host: string; readonly job: Job } | null;
   busy: boolean;
+  /** On the wheel, in seconds; null: it is not. */
+  dueAt: number | null;
   /** The next announce follows at once. */
   again: boolean;
   ended: boolean;
@@ -71,11 +82,16 @@ export class AnnounceScheduler {
     });
   }
 
-  /** Announces begin at once; a torrent without trackers is quietly none of our business. */
-  add(spec: SessionSpec): AnnounceHandle {
-    const session = new AnnounceSession(spec, this.#options.random, (text) => this.#urlOf(text));
-    const entry: Entry = { session, queued: null, busy: false, again: false, ended: false, idle: null };
-    this.#queue(entry, false);
+  /**
+   * Announces begin at once, or when a session that rested has its next one due; a torrent without trackers is quietly none
+   * of our business.
+   */
+  add(spec: SessionSpec, rested: RestedAnnounces | null = null): AnnounceHandle {
+    const session = new AnnounceSession(spec, this.#options.random, (text) => this.#urlOf(text), rested?.trackers);
+    const entry: Entry = { session, queued: null, busy: false, dueAt: null, again: false, ended: false, idle: null };
+    const dueAt = rested === null ? this.#seconds() : rested.dueAt;
+    if (dueAt !== null && dueAt <= this.#seconds()) this.#queue(entry, false);
+    else if (dueAt !== null) this.#set(entry, dueAt);
     return {
       session,
       completed: () => {
@@ -83,6 +99,11 @@ export class AnnounceScheduler {
         this.#queue(entry, true);
       },
       retry: () => this.#retry(entry),
+      isResting: () => !entry.busy && entry.queued === null,
+      rest: () => this.#rest(entry),
+      handOver: (next) => {
+        session.spec = next;
+      },
       leave: () => this.#end(entry),
       stop: (signal) => this.#stop(entry, signal),
     };
@@ -110,11 +131,12 @@ export class AnnounceScheduler {
     // One under way sees to what comes after it.
     if (entry.ended || entry.busy) return;
     this.#wheel.delete(entry);
+    entry.dueAt = null;
     const now = this.#seconds();
     const tracker = entry.session.choose(now);
     if (tracker === null) {
       const pauseSeconds = entry.session.wait(now);
-      if (pauseSeconds !== null) this.#wheel.set(entry, now + pauseSeconds);
+      if (pauseSeconds !== null) this.#set(entry, now + pauseSeconds);
       return;
     }
     this.#unqueue(entry);
@@ -131,7 +153,20 @@ export class AnnounceScheduler {
   #later(entry: Entry, pauseSeconds: number | null): void {
     if (pauseSeconds === null || entry.ended) return;
     if (pauseSeconds === 0) entry.again = true;
-    else this.#wheel.set(entry, this.#seconds() + pauseSeconds);
+    else this.#set(entry, this.#seconds() + pauseSeconds);
+  }
+
+  #set(entry: Entry, dueAt: number): void {
+    entry.dueAt = dueAt;
+    this.#wheel.set(entry, dueAt);
+  }
+
+  #rest(entry: Entry): RestedAnnounces | null {
+    const trackers = entry.session.rest();
+    if (entry.busy || entry.ended || trackers === null) return null;
+    const dueAt = entry.queued === null ? entry.dueAt : this.#seconds();
+    this.#end(entry);
+    return { dueAt, next: entry.session.next, trackers };
   }
 
   #retry(entry: Entry): void {
@@ -139,7 +174,7 @@ export class AnnounceScheduler {
     entry.session.retry();
     const tracker = entry.session.choose(this.#seconds());
     if (tracker?.state !== 'working') this.#queue(entry, true);
-    else if (entry.queued === null) this.#wheel.set(entry, Math.max(this.#seconds(), tracker.leastAt));
+    else if (entry.queued === null) this.#set(entry, Math.max(this.#seconds(), tracker.leastAt));
   }
 
   async #run(entry: Entry, tracker: Tracker): Promise<void> {
@@ -156,6 +191,7 @@ export class AnnounceScheduler {
     const { again } = entry;
     entry.again = false;
     if (again) this.#queue(entry, false);
+    if (!entry.busy && entry.queued === null && !entry.ended) entry.session.spec.settled?.();
   }
 
   async #announce(entry: Entry, tracker: Tracker): Promise<void> {

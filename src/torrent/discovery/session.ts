@@ -1,6 +1,6 @@
 import type { Random } from '../../lib/random.ts';
 import type { AnnounceEvent, AnnounceReply, AnnounceRequest, PeerAddress, TrackerError } from './ports.ts';
-import { Tracker, type TrackerStatus } from './tracker.ts';
+import { type RestedTracker, Tracker, type TrackerStatus } from './tracker.ts';
 import { refusalWords } from './words.ts';
 
 /** Payload bytes of an announce session, and what is still to come. */
@@ -30,24 +30,38 @@ export interface SessionSpec {
   found(peers: readonly PeerAddress[]): void;
   /** Something worth saving or showing changed. */
   changed(session: AnnounceSession): void;
+  /** No announce is under way any more, or waits for its turn: `rest` gives what it has come to. */
+  settled?(): void;
+}
+
+/** An announce session between two announces. */
+export interface RestedAnnounces {
+  /** When the next is due, in seconds of the scheduler's clock; null: no tracker is left to try. */
+  readonly dueAt: number | null;
+  /** The announce URL that is asked first then; null: there is none. It may hold a passkey. */
+  readonly next: string | null;
+  /** Those that were asked. */
+  readonly trackers: readonly RestedTracker[];
 }
 
 /** What one torrent's announces have come to; the scheduler drives it. One tracker at a time is spoken to (BEP 12). */
 export class AnnounceSession {
-  readonly spec: SessionSpec;
+  /** May be replaced by another of the same announce session, when its owner changes. */
+  spec: SessionSpec;
   readonly #random: Random;
   /** In the order they are tried; one that works is first of its tier. */
   readonly #trackers: Tracker[];
   #completedPending = false;
   #completedSent = false;
 
-  /** `urlOf` parses an announce URL. */
-  constructor(spec: SessionSpec, random: Random, urlOf: (text: string) => URL) {
+  /** `urlOf` parses an announce URL; `rested`: what trackers had come to. */
+  constructor(spec: SessionSpec, random: Random, urlOf: (text: string) => URL, rested: readonly RestedTracker[] = []) {
     this.spec = spec;
     this.#random = random;
     this.#trackers = spec.trackers.flatMap((tier, number) =>
       shuffled(tier, random).map((text) => new Tracker(text, urlOf(text), number, spec.startedWith.includes(text))),
     );
+    for (const one of rested) this.#trackers.find(({ text }) => text === one.text)?.resume(one);
     // Those that know us go on where they were.
     for (const tracker of [...this.#trackers]) if (tracker.knowsUs) this.#promote(tracker);
   }
@@ -60,6 +74,16 @@ export class AnnounceSession {
   /** Whether `completed` was acknowledged in this run. */
   get completedSent(): boolean {
     return this.#completedSent;
+  }
+
+  /** The announce URL of the tracker that is asked first. */
+  get next(): string | null {
+    return this.#trackers[0]?.text ?? null;
+  }
+
+  /** What its trackers have come to; null while a `completed` is untold. */
+  rest(): RestedTracker[] | null {
+    return this.#completedPending ? null : this.#trackers.flatMap((tracker) => tracker.rest() ?? []);
   }
 
   /** Whether its next announce goes before those of others. */

@@ -1,7 +1,7 @@
 import type { Random } from '../../lib/random.ts';
 import * as limits from './limits.ts';
 import type { AnnounceReply, TrackerError } from './ports.ts';
-import { type Refusal, refusalOf } from './words.ts';
+import { type Refusal, refusalOf, refusalWords } from './words.ts';
 
 /** What a tracker has come to; for people too. */
 export interface TrackerStatus {
@@ -13,6 +13,34 @@ export interface TrackerStatus {
   readonly message: string | null;
   readonly seeders: number | null;
   readonly leechers: number | null;
+}
+
+/** What one tracker has come to, without what its URL says: enough to go on with it. Times as in Tracker. */
+export interface RestedTracker {
+  /** As it stands in the torrent. */
+  readonly text: string;
+  readonly tier: number;
+  readonly state: TrackerStatus['state'];
+  readonly message: string | null;
+  readonly seeders: number | null;
+  readonly leechers: number | null;
+  readonly trackerId: Buffer | null;
+  readonly notBefore: number;
+  readonly leastAt: number;
+  readonly intervalSeconds: number;
+  readonly failures: number;
+}
+
+/** For people. */
+export function statusOf({ protocol, host }: URL, state: Omit<TrackerStatus, 'tracker'>): TrackerStatus {
+  const { tier, message, seeders, leechers } = state;
+  return { tracker: `${protocol}//${host}`, tier, state: state.state, message, seeders, leechers };
+}
+
+/** Why a tracker that is not spoken to now will not have us, in words; null unless it said so. */
+export function restedRefusal({ text, state, message }: RestedTracker): string | null {
+  const refusal = state === 'refused' ? refusalOf(message ?? '') : null;
+  return refusal === null ? null : refusalWords(refusal, new URL(text).host, message ?? '');
 }
 
 /** One tracker as one torrent's announce session sees it. Times are seconds of the scheduler's clock. */
@@ -43,9 +71,30 @@ export class Tracker {
     this.knowsUs = knowsUs;
   }
 
+  /** What it has come to; null as long as it was not asked. */
+  rest(): RestedTracker | null {
+    const { text, tier, state, message, seeders, leechers, trackerId, notBefore, leastAt } = this;
+    if (state === 'not-asked') return null;
+    const [intervalSeconds, failures] = [this.#intervalSeconds, this.#failures];
+    return { text, tier, state, message, seeders, leechers, trackerId, notBefore, leastAt, intervalSeconds, failures };
+  }
+
+  /** Goes on with what it had come to. */
+  resume(rested: RestedTracker): void {
+    this.state = rested.state;
+    this.message = rested.message;
+    this.refusal = rested.state === 'refused' ? refusalOf(rested.message ?? '') : null;
+    this.seeders = rested.seeders;
+    this.leechers = rested.leechers;
+    this.trackerId = rested.trackerId;
+    this.notBefore = rested.notBefore;
+    this.leastAt = rested.leastAt;
+    this.#intervalSeconds = rested.intervalSeconds;
+    this.#failures = rested.failures;
+  }
+
   get status(): TrackerStatus {
-    const { url, tier, state, message, seeders, leechers } = this;
-    return { tracker: `${url.protocol}//${url.host}`, tier, state, message, seeders, leechers };
+    return statusOf(this.url, this);
   }
 
   /** Takes a reply in; gives the seconds to the next announce. */

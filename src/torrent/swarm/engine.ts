@@ -13,7 +13,7 @@ import { OwnAddress } from './own-address.ts';
 import { Reception } from './reception.ts';
 import { SwarmTorrent } from './torrent.ts';
 import type { TorrentHome } from './torrent-home.ts';
-import type { Engine, EngineOptions, EngineStats, RateLimitChanges, Torrent, TorrentSpec } from './types.ts';
+import type { Dormant, Engine, EngineOptions, EngineStats, RateLimitChanges, Torrent, TorrentSpec } from './types.ts';
 
 /** Makes an engine without torrents that does not listen yet. */
 export function createEngine(options: EngineOptions): Engine {
@@ -30,6 +30,7 @@ class SwarmEngine implements Engine {
   readonly #reception: Reception;
   readonly #dialler: Dialler;
   readonly #timer: { cancel(): void };
+  dormant: Dormant | null = null;
   #port: number | null = null;
   #tickedAt: number;
   #closed = false;
@@ -58,10 +59,7 @@ class SwarmEngine implements Engine {
       slabs: this.#context.slabs,
       agreements: new AgreementQueue(clock),
       find: (infoHash) => this.#find(infoHash),
-      findObfuscated: (hash) => {
-        const infoHash = this.#obfuscated.find(hash);
-        return infoHash === null ? null : this.#find(infoHash);
-      },
+      findObfuscated: (hash) => this.#obfuscated.find(hash) ?? this.dormant?.findObfuscated(hash) ?? null,
     });
     this.#dialler = new Dialler(network, clock);
     this.#tickedAt = clock.monotonic();
@@ -159,10 +157,18 @@ class SwarmEngine implements Engine {
     else this.#reception.accept(connection);
   }
 
-  /** A torrent for somebody who came; null if it takes nobody. */
-  #find(infoHash: Buffer): TorrentLoop | null {
-    const torrent = this.#torrents.get(infoHash.toString('hex'));
-    if (torrent === undefined || !torrent.loop.isOpen) return null;
+  /** A torrent for somebody who came, perhaps woken for them; null if there is none or it takes nobody. */
+  #find(infoHash: Buffer): TorrentLoop | Promise<TorrentLoop | null> | null {
+    const name = infoHash.toString('hex');
+    const torrent = this.#torrents.get(name);
+    if (torrent !== undefined) return this.#enter(torrent);
+    return this.dormant?.wake(infoHash)?.then(() => this.#enter(this.#torrents.get(name))) ?? null;
+  }
+
+  #enter(torrent: SwarmTorrent | undefined): TorrentLoop | Promise<TorrentLoop | null> | null {
+    if (torrent === undefined) return null;
+    if (torrent.opening !== null) return torrent.opening.then(() => this.#enter(torrent));
+    if (!torrent.loop.isOpen) return null;
     this.#active.add(torrent);
     return torrent.loop;
   }

@@ -32,10 +32,10 @@ export interface GreetingRules<Torrent extends Host> {
   readonly agreements: AgreementQueue;
   /** Peers of public torrents are told that we are in it (BEP 5), while it has a port. */
   readonly dht: DhtPort | null;
-  /** By info-hash; null: unknown, or it takes nobody now. */
-  find(infoHash: Buffer): Torrent | null;
-  /** By the hash that an encrypted handshake names it with. */
-  findObfuscated(hash: Buffer): Torrent | null;
+  /** By info-hash (valid during the call); null: unknown, or it takes nobody now. A promise: it has to be woken first. */
+  find(infoHash: Buffer): Torrent | Promise<Torrent | null> | null;
+  /** The info-hash of the one that an encrypted handshake names so. */
+  findObfuscated(hash: Buffer): Buffer | null;
 }
 
 export interface GreetingOptions<Torrent extends Host> {
@@ -50,6 +50,8 @@ export interface GreetingOptions<Torrent extends Host> {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** What is kept of a peer that goes on sending while its torrent is woken: a chunk or two that were on their way. */
+const EARLY_BYTES = 256 * 1024;
 
 /**
  * A connection before its handshakes are exchanged: the encrypted one, if there is one, and BitTorrent's. It keeps little
@@ -63,13 +65,17 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
   readonly #options: GreetingOptions<Torrent>;
   readonly #decoder = new HandshakeDecoder();
   #torrent: Torrent | null;
+  /** The torrent that an encrypted handshake was for. */
+  #named: Buffer | null = null;
+  /** Its torrent is being woken. */
+  #isWaiting = false;
   #mse: MseHandshake | null = null;
   /** The first bytes of who came, until they tell a plain handshake from an encrypted one; null: they have. */
   #start: Buffer | null;
   /** It has been entered for a key agreement. */
   #hasAsked = false;
   #said = false;
-  /** What came behind the handshake in an initial payload that is not over. */
+  /** What came behind the handshake in an initial payload that is not over, or while its torrent is being woken. */
   #early = EMPTY;
   #over = false;
 
@@ -163,22 +169,42 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
 
   #take(payload: Buffer): void {
     const rest = this.#decoder.push(payload);
-    const { infoHash, handshake } = this.#decoder;
+    const { infoHash } = this.#decoder;
     if (infoHash === null) return;
-    this.#torrent ??= this.#rules.find(infoHash);
-    if (this.#torrent === null || !infoHash.equals(this.#torrent.infoHash)) {
+    if (rest.length > 0) this.#early = Buffer.concat([this.#early, rest]);
+    if (this.#isWaiting) {
+      if (this.#early.length > EARLY_BYTES) throw new ProtocolError('handshake', 'more than was asked for');
+      return;
+    }
+    const expected = this.#torrent?.infoHash ?? this.#named;
+    const found = expected === null || expected.equals(infoHash) ? (this.#torrent ?? this.#rules.find(infoHash)) : null;
+    if (found instanceof Promise) this.#waitFor(found);
+    else this.#welcome(found);
+  }
+
+  /** The peer waits, and sends nothing more, until its torrent has been woken; its deadline stays. */
+  #waitFor(waking: Promise<Torrent | null>): void {
+    this.#isWaiting = true;
+    this.connection.pause();
+    void waking.then((torrent) => {
+      this.#isWaiting = false;
+      if (this.#over) return;
+      this.#welcome(torrent);
+      this.connection.resume();
+    });
+  }
+
+  #welcome(torrent: Torrent | null): void {
+    this.#torrent = torrent;
+    if (torrent === null) {
       this.end('unknown info-hash');
       return;
     }
-    if (!this.#said) this.#sayHandshake(this.#torrent);
-    if (handshake === null) return;
-    const early = this.#early.length === 0 ? rest : Buffer.concat([this.#early, rest]);
-    if (this.#mse?.isSettled === false) {
-      this.#early = Buffer.from(early);
-      return;
-    }
+    if (!this.#said) this.#sayHandshake(torrent);
+    const { handshake } = this.#decoder;
+    if (handshake === null || this.#mse?.isSettled === false) return;
     this.#over = true;
-    this.#options.done(this.#established(), this.#torrent, handshake, early);
+    this.#options.done(this.#established(), torrent, handshake, this.#early);
   }
 
   /** Where plaintext was agreed on, the connection itself: from now on encryption costs nothing. */
@@ -207,8 +233,8 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
     return MseHandshake.respond({
       ...this.#mseOptions(),
       find: (obfuscated) => {
-        this.#torrent = this.#rules.findObfuscated(obfuscated);
-        return this.#torrent?.infoHash ?? null;
+        this.#named = this.#rules.findObfuscated(obfuscated);
+        return this.#named;
       },
     });
   }

@@ -2,6 +2,7 @@ export { createEngine } from './engine.ts';
 export type {
   AddressFilter,
   DhtPort,
+  Dormant,
   Encryption,
   Engine,
   EngineLimits,

@@ -29,12 +29,15 @@ export class Members {
   #dialling = 0;
   /** Of our own address, that the book's priorities follow. */
   #ranked = 0;
+  /** Monotonic: when the last session ended, or the torrent began. */
+  #leftAt: number;
 
   constructor(owner: MembersOwner, context: SwarmContext) {
     this.#owner = owner;
     this.#context = context;
     const { allowPrivateAddresses, limitLoopback } = context.limits;
     this.#places = new Places(limitLoopback);
+    this.#leftAt = context.clock.monotonic();
     this.book = new PeerBook(owner.isPrivate, {
       allowPrivateAddresses,
       limitLoopback,
@@ -62,6 +65,11 @@ export class Members {
     if (version !== this.#ranked) this.book.rank();
     this.#ranked = version;
     this.exchange.tick(now);
+  }
+
+  /** See Torrent.idleSince. */
+  get idleSince(): number | null {
+    return this.sessions.size + this.#dialling > 0 ? null : this.#leftAt;
   }
 
   /** How many of them were new and may be dialled. */
@@ -126,6 +134,7 @@ export class Members {
   /** A session ended. */
   closed(session: PeerSession): void {
     if (!this.sessions.delete(session)) return;
+    this.#leftAt = this.#context.clock.monotonic();
     this.#context.connections.count--;
     this.#places.leave(session.dialled?.host ?? session.connection.remoteAddress);
     const { dialled } = session;

@@ -6,8 +6,9 @@ import type { TorrentLoop } from './loop.ts';
 import type { PeerSession } from './session.ts';
 import type { PeerStats } from './types.ts';
 
-/** Bytes of the pieces that are there. */
-export function hadBytes(info: Info, have: Bitfield): number {
+/** Bytes of the pieces that are there; none before the store is open. */
+export function hadBytes(info: Info, have: Bitfield | undefined): number {
+  if (have === undefined) return 0;
   const last = info.pieceCount - 1;
   const short = have.has(last) ? info.pieceLength - info.pieceBytes(last) : 0;
   return have.count * info.pieceLength - short;

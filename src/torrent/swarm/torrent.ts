@@ -63,8 +63,8 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     this.#priorities = spec.priorities ?? ALL_NORMAL;
     this.#lastProgressAt = context.clock.now();
     this.loop = new TorrentLoop(context, this, spec.info?.rawInfo ?? null, {
-      onRawInfo: (rawInfo) => this.#rawInfo(rawInfo),
-      onVerified: (index) => this.#verified(index),
+      onRawInfo: (rawInfo) => this.#progressed((listener) => listener.onMetadata?.(rawInfo)),
+      onVerified: (index) => this.#progressed((listener) => listener.onPiece?.(index)),
       onWanted: () => this.#owner.tell((listener) => listener.onWanted?.()),
       onComplete: () => this.#owner.tell((listener) => listener.onComplete?.()),
       onWriteFailed: (error) => this.#owner.error(error),
@@ -94,9 +94,19 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     return (this.loop.downloader?.picker.wanted.count ?? 0) > 0 ? 'downloading' : 'seeding';
   }
 
+  /** While the store is being asked for a torrent that will take peers: resolves when it has answered. */
+  get opening(): Promise<void> | null {
+    const isAsked = this.handle === null && this.#seeding && !this.#failed && !this.#removed;
+    return isAsked ? this.#opening : null;
+  }
+
+  get idleSince(): number | null {
+    return this.opening !== null || this.#openAgainAt !== null ? null : this.loop.members.idleSince;
+  }
+
   get left(): number {
     if (this.info === null) return UNKNOWN_LEFT_BYTES;
-    return this.info.totalLength - this.#hadBytes();
+    return this.info.totalLength - hadBytes(this.info, this.loop.source?.have);
   }
 
   provide(info: Info, id: number): void {
@@ -166,7 +176,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
       state: this.state,
       ...this.#counters.now,
       ...loopStats(this.loop),
-      progress: this.info === null ? 0 : this.#hadBytes() / this.info.totalLength,
+      progress: this.info === null ? 0 : hadBytes(this.info, this.loop.source?.have) / this.info.totalLength,
       lastProgressAt: this.#lastProgressAt,
     };
   }
@@ -269,19 +279,9 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     if (this.loop.downloader !== null) this.loop.downloader.paused = this.#paused;
   }
 
-  #hadBytes(): number {
-    const have = this.loop.source?.have;
-    return have === undefined || this.info === null ? 0 : hadBytes(this.info, have);
-  }
-
-  #rawInfo(rawInfo: Buffer): void {
+  #progressed(tell: (listener: TorrentListener) => void): void {
     this.#lastProgressAt = this.#context.clock.now();
-    this.#owner.tell((listener) => listener.onMetadata?.(rawInfo));
-  }
-
-  #verified(index: number): void {
-    this.#lastProgressAt = this.#context.clock.now();
-    this.#owner.tell((listener) => listener.onPiece?.(index));
+    this.#owner.tell(tell);
   }
 
   #tellMissing(): void {

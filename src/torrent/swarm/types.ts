@@ -72,6 +72,17 @@ export interface EngineLimits {
   readonly limitLoopback: boolean;
 }
 
+/** Torrents that an engine does not have and can get when a peer comes for one. */
+export interface Dormant {
+  /**
+   * Adds the torrent to the engine; null when there is none with this info-hash (20 bytes, valid during the call). Resolves
+   * when it was added or cannot be, soon; never rejects. For one that is being woken already, it waits for that.
+   */
+  wake(infoHash: Buffer): Promise<void> | null;
+  /** The info-hash that an encrypted handshake names so: HASH('req2', info-hash); null for none. */
+  findObfuscated(hash: Buffer): Buffer | null;
+}
+
 /** Peers and bytes of many torrents behind one listener. Knows no trackers: addresses come by `Torrent.addPeers`. */
 export interface Engine {
   /**
@@ -86,6 +97,8 @@ export interface Engine {
   /** By info-hash, 40 hex digits. */
   get(infoHash: string): Torrent | null;
   torrents(): readonly Torrent[];
+  /** Who has the torrents that are not here; null at first. Set by their owner. */
+  dormant: Dormant | null;
   /** Closes its connections and forgets it; what it was writing to the store is waited for. */
   remove(torrent: Torrent): Promise<void>;
   /** Limits over all torrents, from now on; those not named stay. @throws RangeError */
@@ -198,6 +211,8 @@ export interface Torrent {
   setMode(mode: 'download' | 'seed'): void;
   /** Limits of its own, from now on; those not named stay. @throws RangeError */
   setLimits(limits: RateLimitChanges): void;
+  /** Clock.monotonic() since when it has had no peer and dialled none; null while it has or does, or asks the store. */
+  readonly idleSince: number | null;
   /** Bytes of missing pieces (a tracker's `left`); without metadata 16,384, since it is not 0. */
   readonly left: number;
   stats(): TorrentStats;

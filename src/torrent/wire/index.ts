@@ -35,7 +35,7 @@ export { messageSink } from './message-sink.ts';
 export { KEY_BYTES as MSE_KEY_BYTES } from './mse/agreement.ts';
 export { MSE_METHODS, MSE_OPENING_BYTES } from './mse/exchange.ts';
 export { MseHandshake, type Rc4Streams } from './mse/handshake.ts';
-export { ObfuscatedHashes } from './mse/obfuscated-hashes.ts';
+export { ObfuscatedHashes, obfuscatedHash } from './mse/obfuscated-hashes.ts';
 export { Rc4 } from './mse/rc4.ts';
 export { clientName, makePeerId, PEER_ID_BYTES } from './peer-id.ts';
 export { crc32c, peerPriority } from './peer-priority.ts';
