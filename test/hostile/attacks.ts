@@ -26,6 +26,8 @@ export interface Field {
 
 export interface Attack {
   readonly name: string;
+  /** Its peers want something, and wait for upload slots like all others: an honest one waits for its turn meanwhile. */
+  readonly takesSlots?: true;
   /** Comes before, unmeasured: until the system's own buffers are full, who never reads is served like anybody. */
   prepare?(field: Field): Promise<void>;
   /** What is to be true in the end, in words, and whether it is. */
@@ -95,6 +97,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'requests with overflowing index, begin and length, and of no bytes, from 200 peers',
+    takesSlots: true,
     async run(field) {
       const attackers = await spread(field, 200, ...INTERESTED);
       const most = 0xffff_ffff;
@@ -146,6 +149,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'full queues of 200 peers that never read',
+    takesSlots: true,
     async prepare(field) {
       const attackers = await spread(field, 200, ...INTERESTED);
       await delay(500);
@@ -161,6 +165,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: '32 blocks of 32 segments, asked for by 200 peers that never read',
+    takesSlots: true,
     async prepare(field) {
       const attackers = await spread(field, 200, ...INTERESTED);
       await delay(500);
