@@ -236,7 +236,10 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   const { port } = await engine.listen({ addresses, port: config.peer_port });
   await dht?.start({ addresses, port });
   const source = binding === null ? {} : { source: binding };
-  const { scheduler, close } = createTrackers({ ...common, ...source, port: () => port, allowPrivateAddresses });
+  const { scheduler, close } = createTrackers({
+    ...{ ...common, ...source, allowPrivateAddresses },
+    ...{ encryption: config.encryption, port: () => port },
+  });
   closers.push(close);
   const local = new LocalDiscovery({ network: networks.multicast, ...common });
   closers.push(() => local.close());

@@ -123,6 +123,10 @@ export class TorrentSession {
       eager: () => this.#left > 0,
       found: (peers: readonly PeerAddress[]) => this.torrent.addPeers(peers, 'tracker'),
       changed: (announced: AnnounceSession) => this.#announced(announced),
+      completing: (announced: AnnounceSession) => this.#completing(announced),
+      switched: () => {
+        if (this.torrent.isPrivate) this.torrent.leavePeers();
+      },
     };
     const announcing = this.#announcing;
     if (announcing !== null && 'session' in announcing) {
@@ -130,8 +134,8 @@ export class TorrentSession {
       announcing.handOver(spec);
       this.#announced(announcing.session);
     } else this.#announces = this.#options.scheduler.add(spec, announcing);
-    // Told at last what a crash kept from being told: the download had ended and the tracker counts us as a leecher.
-    if (!this.#completedSent && this.#startedWith.length > 0 && this.#left === 0) this.#announces.completed();
+    // Told at last what a crash kept from being told: a download had ended. What was there all along is none.
+    if (!this.#completedSent && this.#kept.downloaded > 0 && this.#left === 0) this.#announces.completed();
   }
 
   /**
@@ -226,12 +230,17 @@ export class TorrentSession {
     // A seed is one of those it is told of.
     this.torrent.setOtherSeeds(session.status().some(({ seeders }) => (seeders ?? 0) > 1));
     const { startedWith, completedSent } = session;
-    const isNew = completedSent && !this.#completedSent;
-    if (isNew || startedWith.join('\n') !== this.#startedWith.join('\n')) {
-      this.#startedWith = startedWith;
-      this.#completedSent ||= completedSent;
-      this.#options.keeper.changed(this);
-    }
+    const isSent = completedSent ?? this.#completedSent;
+    if (isSent === this.#completedSent && startedWith.join('\n') === this.#startedWith.join('\n')) return;
+    this.#startedWith = startedWith;
+    this.#completedSent = isSent;
+    this.#options.keeper.changed(this);
+  }
+
+  /** From here on, a run that comes after this one takes it for told, whatever becomes of the request. */
+  async #completing(session: AnnounceSession): Promise<void> {
+    this.#announced(session);
+    await this.#options.keeper.flush();
   }
 
   #lookUp(): void {

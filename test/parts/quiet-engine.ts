@@ -23,6 +23,8 @@ export class QuietTorrent implements Torrent {
   idleSince: number | null = null;
   uploadedBytes: number;
   downloadedBytes: number;
+  /** How often its peers had to go. */
+  peersLeft = 0;
 
   constructor(spec: Spec) {
     this.spec = spec;
@@ -54,6 +56,10 @@ export class QuietTorrent implements Torrent {
 
   get left(): number {
     return 0;
+  }
+
+  leavePeers(): void {
+    this.peersLeft++;
   }
 
   setSeeding(on: boolean): void {

@@ -127,6 +127,10 @@ export class ScriptedTorrent implements Torrent {
     return peers.length;
   }
 
+  leavePeers(): void {
+    this.#seeds.clear();
+  }
+
   setSeeding(on: boolean): void {
     this.#isOn = on;
     this.work();

@@ -60,7 +60,7 @@ type Answer = (
   url: URL,
   request: AnnounceRequest,
   signal: AbortSignal,
-) => AnnounceReply | TrackerError | Promise<AnnounceReply>;
+) => AnnounceReply | TrackerError | Promise<AnnounceReply | TrackerError>;
 
 /** A scheduler whose trackers say what `answer` says; every announce is noted with its second and host. */
 export function announceScene(answer: Answer, allowPrivateAddresses = true) {
@@ -70,6 +70,9 @@ export function announceScene(answer: Answer, allowPrivateAddresses = true) {
     announce: async (url: URL, request: AnnounceRequest, signal: AbortSignal) => {
       calls.push([clock.monotonic() / 1_000, url.host, request]);
       const reply = await answer(url, request, signal);
+      // Whatever was answered was sent; what is unreachable was not, unless `answer` has said so.
+      const isAnswer = !(reply instanceof TrackerError) || reply.kind !== 'unreachable';
+      if (isAnswer) await request.sending?.();
       if (reply instanceof TrackerError) throw reply;
       return reply;
     },

@@ -82,7 +82,12 @@ const GONE = { kind: 'unreachable', message: 'the network that bae is bound to i
 it('announces over HTTP come from the bound address, and from nowhere while there is none', async () => {
   const { url, port, from, open } = await httpTracker();
   const source = new Source();
-  const tracker = new HttpTracker({ resolver: createResolver(true, source), userAgent: 'bae/0.1.0', source });
+  const tracker = new HttpTracker({
+    resolver: createResolver(true, source),
+    userAgent: 'bae/0.1.0',
+    encryption: 'prefer',
+    source,
+  });
   closers.push(() => tracker.close());
   const named = new URL(`http://localhost:${port}/announce`);
   await tracker.announce(url, request, signal);

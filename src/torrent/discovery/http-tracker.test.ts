@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encode } from '../metainfo/index.ts';
 import { announceUrl, HttpTracker } from './http-tracker.ts';
-import type { AnnounceRequest } from './ports.ts';
+import { type AnnounceRequest, TrackerError } from './ports.ts';
 import { createResolver } from './resolver.ts';
 
 const request: AnnounceRequest = {
@@ -36,7 +36,7 @@ beforeEach(async () => {
   seen = [];
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${PASSKEY}/announce?auth=${PASSKEY}`);
-  tracker = new HttpTracker({ resolver: createResolver(true), userAgent: 'bae/0.1.0' });
+  tracker = new HttpTracker({ resolver: createResolver(true), userAgent: 'bae/0.1.0', encryption: 'prefer' });
 });
 afterEach(async () => {
   tracker.close();
@@ -56,7 +56,7 @@ describe('an announce over HTTP', () => {
     expect(seen[0]?.url).toBe(
       `/${PASSKEY}/announce?auth=${PASSKEY}&info_hash=%00%FFA%20%2F~-._%25%AA%BB%CC%DD%EE%FF%00%11%223` +
         '&peer_id=-BA0100-abcdefghijkl&port=51533&uploaded=1099511627776&downloaded=7&left=0&corrupt=0&key=0000BEEF' +
-        '&event=started&numwant=50&compact=1&no_peer_id=1&trackerid=a%20b',
+        '&event=started&numwant=50&compact=1&no_peer_id=1&supportcrypto=1&trackerid=a%20b',
     );
     const names = seen[0]?.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
     expect(names?.sort()).toEqual(['accept-encoding', 'connection', 'host', 'user-agent']);
@@ -93,7 +93,7 @@ describe('an announce over HTTP', () => {
     }
     const target = (event: string) =>
       '/k/announce?info_hash=%00%FFA%20%2F~-._%25%AA%BB%CC%DD%EE%FF%00%11%223&peer_id=-BA0100-abcdefghijkl&port=51533' +
-      `&uploaded=1099511627776&downloaded=7&left=0&corrupt=0&key=0000BEEF${event}&numwant=50&compact=1&no_peer_id=1` +
+      `&uploaded=1099511627776&downloaded=7&left=0&corrupt=0&key=0000BEEF${event}&numwant=50&compact=1&no_peer_id=1&supportcrypto=1` +
       '&trackerid=a%20b';
     const rest = `Host: 127.0.0.1:${port}\r\nConnection: keep-alive\r\n\r\n`;
     const ours = 'User-Agent: bae/0.1.0\r\nAccept-Encoding: gzip\r\n';
@@ -132,9 +132,88 @@ describe('an announce over HTTP', () => {
   });
 
   test('a regular announce has no event, and a tracker without a query gets a question mark', () => {
-    const plain = announceUrl(new URL('http://t.example/a#x'), { ...request, event: null, trackerId: null });
+    const plain = announceUrl(new URL('http://t.example/a#x'), { ...request, event: null, trackerId: null }, 'prefer');
     expect(plain).toMatch(/^http:\/\/t\.example\/a\?info_hash=/);
     expect(plain).not.toMatch(/event|trackerid|#/);
+  });
+
+  test.each([
+    ['off', '&no_peer_id=1'],
+    ['prefer', '&no_peer_id=1&supportcrypto=1'],
+    ['require', '&no_peer_id=1&supportcrypto=1&requirecrypto=1'],
+  ] as const)('with encryption %s ends with %s', (encryption, end) => {
+    const text = announceUrl(new URL('http://t.example/a'), { ...request, trackerId: null }, encryption);
+    expect(text.endsWith(`&compact=1${end}`)).toBe(true);
+  });
+
+  test('leaves when `sending` allows it, once the tracker was reached; not at all where that fails', async () => {
+    body(good);
+    const steps: string[] = [];
+    const sending = async () => {
+      await new Promise((done) => setTimeout(done, 30));
+      steps.push(`sending, ${seen.length} seen`);
+    };
+    // The second goes over the kept connection.
+    for (let count = 0; count < 2; count++) {
+      await tracker.announce(url, { ...request, sending }, new AbortController().signal);
+    }
+    expect(steps).toEqual(['sending, 0 seen', 'sending, 1 seen']);
+    const refused = new TrackerError('unreachable', 'not kept');
+    const broken = { ...request, sending: () => Promise.reject(refused) };
+    await expect(tracker.announce(url, broken, new AbortController().signal)).rejects.toBe(refused);
+    await new Promise((closed) => {
+      server.closeAllConnections();
+      server.close(closed);
+    });
+    await expect(tracker.announce(url, { ...request, sending }, new AbortController().signal)).rejects.toThrow(
+      'cannot be reached',
+    );
+    expect([steps.length, seen.length]).toEqual([2, 2]);
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  });
+
+  test('goes to one host over four connections at most, however many are under way', async () => {
+    let open = 0;
+    let most = 0;
+    const connections = new Set<unknown>();
+    answer = (incoming, response) => {
+      connections.add(incoming.socket);
+      most = Math.max(most, ++open);
+      setTimeout(() => {
+        open--;
+        response.end(good);
+      }, 20);
+    };
+    await Promise.all(Array.from({ length: 20 }, () => announce()));
+    expect([most, connections.size, seen.length]).toEqual([4, 4, 20]);
+  });
+
+  test('follows three redirects and no fourth, and judges the address of each', async () => {
+    const hops = (count: number) => {
+      answer = (incoming, response) => {
+        const at = Number(new URL(incoming.url as string, url).searchParams.get('hop') ?? 0);
+        if (at === count) response.end(good);
+        else response.writeHead(307, { location: `/${PASSKEY}/announce?hop=${at + 1}` }).end();
+      };
+    };
+    hops(3);
+    await expect(announce()).resolves.toMatchObject({ seeders: 3 });
+    hops(4);
+    await expect(announce()).rejects.toThrow('redirects more than 3 times');
+    expect(seen).toHaveLength(8);
+    // The first may be spoken to and the second not.
+    const resolver = createResolver(true);
+    const judging = new HttpTracker({
+      ...{ userAgent: 'bae/0.1.0', encryption: 'prefer' },
+      resolver: {
+        lookup: resolver.lookup,
+        resolve: (host) => (host === '127.0.0.2' ? createResolver(false) : resolver).resolve(host),
+      },
+    });
+    answer = (_, response) => response.writeHead(302, { location: `http://127.0.0.2:${url.port}/x` }).end();
+    await expect(judging.announce(url, request, new AbortController().signal)).rejects.toThrow('private address');
+    expect(seen).toHaveLength(9);
+    judging.close();
   });
 
   test('takes gzip, dictionaries of peers (names left out) and peers6', async () => {
@@ -160,6 +239,10 @@ describe('an announce over HTTP', () => {
       message: 'unregistered torrent',
       retryInSeconds: 300,
     });
+    body(encode({ 'failure reason': 'x', 'min interval': 5_400, interval: 5_400 }));
+    await expect(announce()).rejects.toMatchObject({ kind: 'refused', retryInSeconds: 5_400 });
+    body(encode({ 'failure reason': 'x', 'min interval': 'soon', 'retry in': -1 }));
+    await expect(announce()).rejects.toMatchObject({ kind: 'refused', retryInSeconds: null });
     body(encode({ 'failure reason': 'go away', 'retry in': 'never' }));
     await expect(announce()).rejects.toMatchObject({ kind: 'never' });
   });
@@ -220,7 +303,7 @@ describe('an announce over HTTP', () => {
   });
 
   test('private addresses are refused where they are not allowed, after a redirect too', async () => {
-    const strict = new HttpTracker({ resolver: createResolver(false), userAgent: 'bae/0.1.0' });
+    const strict = new HttpTracker({ resolver: createResolver(false), userAgent: 'bae/0.1.0', encryption: 'prefer' });
     for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0x7f.1']) {
       const place = new URL(url);
       place.hostname = host;

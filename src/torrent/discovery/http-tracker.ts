@@ -1,5 +1,6 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 import type { SourceAddress } from '../ports.ts';
 import { CONNECTIONS_PER_HOST, REDIRECTS, REPLY_BYTES } from './limits.ts';
@@ -12,6 +13,8 @@ export interface HttpTrackerOptions {
   readonly resolver: Resolver;
   /** Ours, never another client's. */
   readonly userAgent: string;
+  /** What of encryption is told: that peers may come encrypted, that they must, or nothing. */
+  readonly encryption: 'prefer' | 'require' | 'off';
   /** Where announces must come from; absent: the system's choice. */
   readonly source?: SourceAddress;
 }
@@ -35,10 +38,10 @@ export class HttpTracker implements TrackerClient {
   }
 
   async announce(tracker: URL, request: AnnounceRequest, signal: AbortSignal) {
-    let url = new URL(announceUrl(tracker, request));
+    let url = new URL(announceUrl(tracker, request, this.#options.encryption));
     const urls = [tracker];
     for (let hop = 0; hop <= REDIRECTS; hop++) {
-      const reply = await this.#get(url, signal);
+      const reply = await this.#get(url, signal, request.sending);
       const status = reply.statusCode ?? 0;
       if (!REDIRECT_STATUS.includes(status)) return parseReply(await this.#body(reply, url, signal), urls, status);
       reply.resume();
@@ -54,10 +57,10 @@ export class HttpTracker implements TrackerClient {
     this.#agents['https:'].destroy();
   }
 
-  async #get(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  async #get(url: URL, signal: AbortSignal, sending?: () => Promise<void>): Promise<IncomingMessage> {
     for (let tries = 0; ; tries++) {
       try {
-        return await this.#getOnce(url, signal);
+        return await this.#getOnce(url, signal, sending);
       } catch (error) {
         // A kept connection that the tracker closed just when it was used again has not brought the request there.
         if (!(error instanceof StaleConnectionError)) throw unreachable(url, error);
@@ -66,7 +69,7 @@ export class HttpTracker implements TrackerClient {
     }
   }
 
-  async #getOnce(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  async #getOnce(url: URL, signal: AbortSignal, sending?: () => Promise<void>): Promise<IncomingMessage> {
     const from = await this.#from(url.hostname);
     const secure = url.protocol === 'https:';
     const options = {
@@ -82,7 +85,16 @@ export class HttpTracker implements TrackerClient {
         const isStale = sent.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
         reject(isStale ? new StaleConnectionError('a kept connection was closed', { cause: error }) : error);
       });
-      sent.end();
+      if (sending === undefined) sent.end();
+      else {
+        // Nothing of a request leaves before its end.
+        whenConnected(sent, secure, () =>
+          sending().then(
+            () => sent.end(),
+            (error: Error) => sent.destroy(error),
+          ),
+        );
+      }
     });
   }
 
@@ -117,11 +129,25 @@ export class HttpTracker implements TrackerClient {
   }
 }
 
+/** Calls when the tracker is there: over HTTPS, when its certificate was accepted. */
+function whenConnected(request: ClientRequest, secure: boolean, connected: () => void): void {
+  request.once('socket', (socket) => {
+    const isReady = secure ? (socket as TLSSocket).getFinished() !== undefined : !socket.connecting;
+    if (isReady) connected();
+    else socket.once(secure ? 'secureConnect' : 'connect', connected);
+  });
+}
+
 /**
  * The URL of an announce. The tracker's own path and query stay as they are (they hold the passkey); bytes are escaped
- * one by one, as BEP 3 asks, since URLSearchParams would make UTF-8 of them.
+ * one by one, as BEP 3 asks, since URLSearchParams would make UTF-8 of them. `supportcrypto` and `requirecrypto` have no
+ * BEP; libtorrent and Transmission send them so.
  */
-export function announceUrl(tracker: URL, request: AnnounceRequest): string {
+export function announceUrl(
+  tracker: URL,
+  request: AnnounceRequest,
+  encryption: HttpTrackerOptions['encryption'],
+): string {
   const fields: [string, string | number | null][] = [
     ['info_hash', escapeBytes(request.infoHash)],
     ['peer_id', escapeBytes(request.peerId)],
@@ -135,6 +161,8 @@ export function announceUrl(tracker: URL, request: AnnounceRequest): string {
     ['numwant', request.event === 'stopped' ? 0 : request.wanted],
     ['compact', 1],
     ['no_peer_id', 1],
+    ['supportcrypto', encryption === 'off' ? null : 1],
+    ['requirecrypto', encryption === 'require' ? 1 : null],
     ['trackerid', request.trackerId === null ? null : escapeBytes(request.trackerId)],
   ];
   const query = fields.filter(([, value]) => value !== null).map(([name, value]) => `${name}=${value}`);
@@ -172,5 +200,16 @@ function unreachable(url: URL, error: unknown): TrackerError {
   if (cause.name === 'AbortError' || cause.name === 'TimeoutError') {
     return new TrackerError('unreachable', `${url.host} did not answer in time`);
   }
-  return new TrackerError('unreachable', `${url.host} cannot be reached (${cause.code ?? 'broken reply'})`);
+  const code = cause.code ?? 'broken reply';
+  if (isOfCertificate(code)) {
+    return new TrackerError('unreachable', `${url.host} shows a certificate that cannot be trusted (${code})`);
+  }
+  return new TrackerError('unreachable', `${url.host} cannot be reached (${code})`);
+}
+
+/** Codes of Node.js (`tls`, X509 certificate error codes) for a certificate that is not what it must be. */
+function isOfCertificate(code: string): boolean {
+  return /^(ERR_TLS_CERT|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)|HOSTNAME_MISMATCH|INVALID_CA)/.test(
+    code,
+  );
 }

@@ -28,6 +28,11 @@ export interface AnnounceRequest {
   readonly wanted: number;
   /** What this tracker gave before, to be given back (BEP 3 `trackerid`). */
   readonly trackerId: Buffer | null;
+  /**
+   * Called when the tracker has been reached, before the first byte of the request leaves: that waits until this resolves,
+   * and is given up where it rejects. Called again where the request is sent again.
+   */
+  sending?(): Promise<void>;
 }
 
 export interface AnnounceReply {

@@ -73,7 +73,11 @@ function failure(reply: BencodeValue, urls: readonly URL[], otherwise: string): 
   const retry = reply.get('retry in');
   if (retry?.kind === 'bytes' && retry.text() === 'never') return new TrackerError('never', message);
   const minutes = retry === undefined ? Number.NaN : Number(numberText(retry));
-  return new TrackerError('refused', message, minutes > 0 ? minutes * SECONDS_A_MINUTE : null);
+  // Ocelot and UNIT3D say with a refusal when to come again.
+  const least = reply.get('min interval');
+  const seconds = least === undefined ? Number.NaN : Number(numberText(least));
+  const wishes = [minutes * SECONDS_A_MINUTE, seconds].filter((wish) => wish > 0);
+  return new TrackerError('refused', message, wishes.length === 0 ? null : Math.max(...wishes));
 }
 
 /** The digits of a number, however large, or a text. */

@@ -1,23 +1,18 @@
 import { isPublicAddress } from '../../lib/addresses.ts';
-import type { Clock, Timer } from '../../lib/clock.ts';
+import type { Timer } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
-import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { TimingWheel } from '../../lib/wheel.ts';
+import { aborted } from './aborted.ts';
+import { type ExchangeOptions, exchange, send } from './exchange.ts';
 import { HostQueues, type Job } from './host-queues.ts';
 import { ANNOUNCE_MILLISECONDS, MOST_RETRY_SECONDS, STOPPED_MILLISECONDS } from './limits.ts';
-import { type AnnounceRequest, type TrackerClient, TrackerError } from './ports.ts';
+import { TrackerError } from './ports.ts';
 import { AnnounceSession, type RestedAnnounces, type SessionSpec } from './session.ts';
 import type { Tracker } from './tracker.ts';
 
-export interface SchedulerOptions {
-  /** By URL protocol: `http:`, `https:`, `udp:`. */
-  readonly clients: ReadonlyMap<string, TrackerClient>;
-  readonly clock: Clock;
+export interface SchedulerOptions extends ExchangeOptions {
   readonly random: Random;
-  readonly log: Log;
-  /** The peer port we tell; 0 until it is known. */
-  readonly port: () => number;
   /** Whether trackers may name private addresses as peers. */
   readonly allowPrivateAddresses: boolean;
 }
@@ -198,33 +193,12 @@ export class AnnounceScheduler {
     const { session } = entry;
     const counters = await session.spec.counters();
     if (entry.ended) return;
-    const request = session.request(tracker, this.#options.port(), counters, false);
-    let pauseSeconds: number | null;
-    try {
-      const reply = await this.#send(tracker, request, ANNOUNCE_MILLISECONDS);
-      pauseSeconds = session.succeeded(tracker, request, reply, this.#seconds());
-      const peers = reply.peers.filter(({ host }) => this.#options.allowPrivateAddresses || isPublicAddress(host));
-      if (!entry.ended && peers.length > 0) session.spec.found(peers);
-    } catch (error) {
-      if (!(error instanceof TrackerError)) throw error;
-      this.#options.log.warn('an announce failed', { tracker: tracker.url.host, reason: error.message });
-      pauseSeconds = session.failed(tracker, error, this.#seconds());
-    }
+    const { reply, pauseSeconds } = await exchange(this.#options, session, tracker, counters, ANNOUNCE_MILLISECONDS);
+    const { allowPrivateAddresses } = this.#options;
+    const peers = (reply?.peers ?? []).filter(({ host }) => allowPrivateAddresses || isPublicAddress(host));
+    if (!entry.ended && peers.length > 0) session.spec.found(peers);
     this.#later(entry, pauseSeconds);
     session.spec.changed(session);
-  }
-
-  async #send(tracker: Tracker, request: AnnounceRequest, milliseconds: number, signal?: AbortSignal) {
-    const client = this.#options.clients.get(tracker.url.protocol);
-    if (client === undefined) throw new TrackerError('never', `${tracker.url.protocol} trackers are not supported`);
-    const abort = new AbortController();
-    const timer = this.#options.clock.after(milliseconds, () => abort.abort());
-    const both = signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]);
-    try {
-      return await client.announce(tracker.url, request, both);
-    } finally {
-      timer.cancel();
-    }
   }
 
   /** False if it had ended before. */
@@ -265,8 +239,13 @@ export class AnnounceScheduler {
   async #tellStopped(entry: Entry, tracker: Tracker, signal: AbortSignal): Promise<void> {
     const { session } = entry;
     try {
-      const request = session.request(tracker, this.#options.port(), await session.spec.counters(), true);
-      await this.#send(tracker, request, STOPPED_MILLISECONDS, signal);
+      const counters = await session.spec.counters();
+      // A tracker that hears of the end of the session first would never count the download.
+      if (session.owesCompleted(counters)) {
+        await exchange(this.#options, session, tracker, counters, STOPPED_MILLISECONDS, signal);
+      }
+      const request = session.request(tracker, this.#options.port(), counters, true);
+      await send(this.#options, tracker, request, STOPPED_MILLISECONDS, signal);
       session.stopped(tracker);
     } catch (error) {
       // A tracker that answers at all, if only with a refusal, was told.
@@ -277,19 +256,4 @@ export class AnnounceScheduler {
       });
     }
   }
-}
-
-/** One promise for all who wait: thousands of listeners on one signal cost more with each. */
-const abortions = new WeakMap<AbortSignal, Promise<void>>();
-
-function aborted(signal: AbortSignal): Promise<void> {
-  let promise = abortions.get(signal);
-  if (promise === undefined) {
-    promise = new Promise((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    abortions.set(signal, promise);
-  }
-  return promise;
 }

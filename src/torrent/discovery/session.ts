@@ -1,7 +1,19 @@
+import { errorMessage } from '../../lib/errors.ts';
 import type { Random } from '../../lib/random.ts';
-import type { AnnounceEvent, AnnounceReply, AnnounceRequest, PeerAddress, TrackerError } from './ports.ts';
+import { COMPLETED_TRIES } from './limits.ts';
+import {
+  type AnnounceEvent,
+  type AnnounceReply,
+  type AnnounceRequest,
+  type PeerAddress,
+  TrackerError,
+} from './ports.ts';
+import { earlyOf, refusalWords } from './refusals.ts';
 import { type RestedTracker, Tracker, type TrackerStatus } from './tracker.ts';
-import { refusalWords } from './words.ts';
+import { secretsOf } from './words.ts';
+
+/** No shorter part of an announce URL is taken for a passkey; most have 32. */
+const PASSKEY_CHARACTERS = 16;
 
 /** Payload bytes of an announce session, and what is still to come. */
 export interface AnnounceCounters {
@@ -30,6 +42,13 @@ export interface SessionSpec {
   found(peers: readonly PeerAddress[]): void;
   /** Something worth saving or showing changed. */
   changed(session: AnnounceSession): void;
+  /**
+   * `completed` is about to be sent: resolves when the end of this process cannot make us forget it. Where it rejects,
+   * `completed` waits. Absent for one that is whole from its begin.
+   */
+  completing?(session: AnnounceSession): Promise<void>;
+  /** Peers are those of another tracker from now on, not of one that was spoken to before (BEP 27); called before `found`. */
+  switched?(): void;
   /** No announce is under way any more, or waits for its turn: `rest` gives what it has come to. */
   settled?(): void;
 }
@@ -51,8 +70,11 @@ export class AnnounceSession {
   readonly #random: Random;
   /** In the order they are tried; one that works is first of its tier. */
   readonly #trackers: Tracker[];
-  #completedPending = false;
-  #completedSent = false;
+  #completed: 'none' | 'pending' | 'told' = 'none';
+  /** How often `completed` was sent and not answered; one under way counts. */
+  #completedTries = 0;
+  /** The tracker that answered last. */
+  #current: Tracker | null = null;
 
   /** `urlOf` parses an announce URL; `rested`: what trackers had come to. */
   constructor(spec: SessionSpec, random: Random, urlOf: (text: string) => URL, rested: readonly RestedTracker[] = []) {
@@ -71,9 +93,12 @@ export class AnnounceSession {
     return this.#trackers.filter(({ knowsUs }) => knowsUs).map(({ text }) => text);
   }
 
-  /** Whether `completed` was acknowledged in this run. */
-  get completedSent(): boolean {
-    return this.#completedSent;
+  /**
+   * Whether another run has nothing to tell of a download's end: it was told, or may have been. Null where no download came
+   * to its end in this session.
+   */
+  get completedSent(): boolean | null {
+    return this.#completed === 'none' ? null : this.#completed === 'told' || this.#completedTries > 0;
   }
 
   /** The announce URL of the tracker that is asked first. */
@@ -83,12 +108,12 @@ export class AnnounceSession {
 
   /** What its trackers have come to; null while a `completed` is untold. */
   rest(): RestedTracker[] | null {
-    return this.#completedPending ? null : this.#trackers.flatMap((tracker) => tracker.rest() ?? []);
+    return this.#completed === 'pending' ? null : this.#trackers.flatMap((tracker) => tracker.rest() ?? []);
   }
 
   /** Whether its next announce goes before those of others. */
   get isUrgent(): boolean {
-    return this.#completedPending || this.spec.eager();
+    return this.#completed === 'pending' || this.spec.eager();
   }
 
   status(): TrackerStatus[] {
@@ -103,9 +128,20 @@ export class AnnounceSession {
     return refusalWords(refusing.refusal, refusing.url.host, refusing.message ?? '');
   }
 
-  /** A download came to its end in this session: the next announce says so, once. */
+  /** A download came to its end in this session: an announce says so, once. */
   completed(): void {
-    this.#completedPending = true;
+    if (this.#completed === 'none') this.#completed = 'pending';
+  }
+
+  /** The `completed` of a request is about to leave. Rejects with TrackerError when that cannot be kept: it must not leave. */
+  async completing(): Promise<void> {
+    this.#completedTries++;
+    try {
+      await this.spec.completing?.(this);
+    } catch (error) {
+      this.#completedTries--;
+      throw new TrackerError('unreachable', `the end of the download cannot be kept: ${errorMessage(error)}`);
+    }
   }
 
   /** A person wants all trackers tried again. */
@@ -140,21 +176,38 @@ export class AnnounceSession {
     return { infoHash, peerId, key, port, ...counters, event, wanted: this.spec.wanted(), trackerId };
   }
 
+  /** Whether a download's end is to be told yet, and can be. */
+  owesCompleted({ left }: AnnounceCounters): boolean {
+    return this.#completed === 'pending' && left === 0;
+  }
+
   /** Takes a reply in; gives the seconds to the next announce. */
   succeeded(tracker: Tracker, request: AnnounceRequest, reply: AnnounceReply, now: number): number {
     const pause = tracker.succeeded(reply, now);
     if (request.event === 'started') tracker.knowsUs = true;
-    if (request.event === 'completed') {
-      this.#completedPending = false;
-      this.#completedSent = true;
-    }
+    if (request.event === 'completed') this.#completed = 'told';
     this.#promote(tracker);
+    if (this.#current !== null && !isSameTracker(this.#current.url, tracker.url)) this.spec.switched?.();
+    this.#current = tracker;
     // A `completed` that became due while another was under way follows at once: trackers take one event a request.
-    return this.#completedPending ? 0 : pause;
+    return this.#completed === 'pending' ? 0 : pause;
   }
 
-  /** Takes a failure in; gives the seconds to the next try, of whichever tracker, or null when none is left to try. */
-  failed(tracker: Tracker, error: TrackerError, now: number): number | null {
+  /**
+   * Takes a failure in; gives the seconds to the next try, of whichever tracker, or null when none is left to try.
+   */
+  failed(
+    tracker: Tracker,
+    request: AnnounceRequest,
+    error: TrackerError,
+    mayHaveLeft: boolean,
+    now: number,
+  ): number | null {
+    const early = error.kind === 'refused' ? earlyOf(error.message) : null;
+    if (request.event === 'completed') this.#completedFailed(error, early, mayHaveLeft);
+    // Whose reply was lost, in this run or one that was killed, is known to it all the same.
+    if (request.event === 'started' && early === 'same-event') tracker.knowsUs = true;
+    if (early !== null && tracker.knowsUs) return tracker.early(error, now, this.#random);
     tracker.failed(error, now, this.#random);
     return this.wait(now);
   }
@@ -164,9 +217,20 @@ export class AnnounceSession {
     tracker.knowsUs = false;
   }
 
-  #event(tracker: Tracker, { left }: AnnounceCounters): AnnounceEvent {
+  /**
+   * What was answered was not counted, unless it was the second answer to the same event; what was never answered may have
+   * been, and is sent again a few times, since some trackers that count do not answer.
+   */
+  #completedFailed(error: TrackerError, early: ReturnType<typeof earlyOf>, mayHaveLeft: boolean): void {
+    if (error.kind !== 'unreachable') {
+      if (mayHaveLeft) this.#completedTries--;
+      if (early === 'same-event') this.#completed = 'told';
+    } else if (this.#completedTries >= COMPLETED_TRIES) this.#completed = 'told';
+  }
+
+  #event(tracker: Tracker, counters: AnnounceCounters): AnnounceEvent {
     if (!tracker.knowsUs) return 'started';
-    if (this.#completedPending && left === 0) return 'completed';
+    if (this.owesCompleted(counters)) return 'completed';
     return this.spec.partial() ? 'paused' : null;
   }
 
@@ -176,6 +240,16 @@ export class AnnounceSession {
     const front = this.#trackers.findIndex(({ tier }) => tier >= tracker.tier);
     this.#trackers.splice(front < 0 ? this.#trackers.length : front, 0, tracker);
   }
+}
+
+/**
+ * Whether two announce URLs are of one tracker: of one host, or, since it may have several, with the same secrets. Two
+ * trackers never gave us the same passkey.
+ */
+function isSameTracker(one: URL, other: URL): boolean {
+  if (one.hostname === other.hostname) return true;
+  const secrets = secretsOf(one);
+  return (secrets[0]?.length ?? 0) >= PASSKEY_CHARACTERS && secrets.join(' ') === secretsOf(other).join(' ');
 }
 
 function shuffled<T>(list: readonly T[], random: Random): T[] {

@@ -1,7 +1,7 @@
 import type { Random } from '../../lib/random.ts';
 import * as limits from './limits.ts';
 import type { AnnounceReply, TrackerError } from './ports.ts';
-import { type Refusal, refusalOf, refusalWords } from './words.ts';
+import { type Refusal, refusalOf, refusalWords } from './refusals.ts';
 
 /** What a tracker has come to; for people too. */
 export interface TrackerStatus {
@@ -114,7 +114,7 @@ export class Tracker {
     return Math.max(this.#intervalSeconds, least);
   }
 
-  /** Takes a failure in: it is left alone for a while, with jitter, longer each time, and as long as it asks (BEP 31). */
+  /** Takes a failure in: it is left alone for a while. */
   failed(error: TrackerError, now: number, random: Random): void {
     this.message = error.message;
     this.refusal = error.kind === 'refused' ? refusalOf(error.message) : null;
@@ -123,9 +123,19 @@ export class Tracker {
       this.refusal === null
         ? [limits.FIRST_RETRY_SECONDS, Math.min(limits.MOST_RETRY_SECONDS, this.#intervalSeconds)]
         : [limits.FIRST_REFUSED_RETRY_SECONDS, limits.MOST_REFUSED_RETRY_SECONDS];
-    const pause = Math.min(first * 2 ** this.#failures++, most);
-    const jittered = pause * (0.75 + random.int(5_000) / 10_000);
-    this.notBefore = now + Math.max(jittered, Math.min(error.retryInSeconds ?? 0, limits.MOST_INTERVAL_SECONDS));
+    this.notBefore = now + this.#pause(first, most, error, random);
+  }
+
+  /** It says that we are early: no failure, and nothing to complain of. Gives the seconds to the next announce. */
+  early(error: TrackerError, now: number, random: Random): number {
+    this.message = error.message;
+    this.refusal = null;
+    this.state = 'working';
+    this.notBefore = Number.NEGATIVE_INFINITY;
+    const most = Math.min(limits.MOST_RETRY_SECONDS, this.#intervalSeconds);
+    const pause = Math.max(limits.EVENT_REPEAT_SECONDS, this.#pause(limits.EVENT_REPEAT_SECONDS, most, error, random));
+    this.leastAt = now + pause;
+    return pause;
   }
 
   /** A person wants it tried again, whatever it said. */
@@ -134,6 +144,13 @@ export class Tracker {
     this.state = 'not-asked';
     this.notBefore = Number.NEGATIVE_INFINITY;
     this.#failures = 0;
+  }
+
+  /** Seconds, with jitter, longer each time, and as long as it asks (BEP 31). */
+  #pause(first: number, most: number, { retryInSeconds }: TrackerError, random: Random): number {
+    const pause = Math.min(first * 2 ** this.#failures++, most);
+    const jittered = pause * (0.75 + random.int(5_000) / 10_000);
+    return Math.max(jittered, Math.min(retryInSeconds ?? 0, limits.MOST_INTERVAL_SECONDS));
   }
 }
 

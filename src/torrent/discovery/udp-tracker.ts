@@ -50,6 +50,7 @@ export class UdpTracker implements TrackerClient {
     for (let attempt = 0; attempt < UDP_TRIES; attempt++) {
       const wait = UDP_FIRST_WAIT_MILLISECONDS * 2 ** attempt;
       const id = await this.#connect(place, wait, signal);
+      if (id !== null) await request.sending?.();
       const reply =
         id === null
           ? null

@@ -164,6 +164,14 @@ export class Members {
     }
   }
 
+  /** See Torrent.leavePeers. Who is being dialled is refused when it answers. */
+  leave(): void {
+    this.book.keepByHand();
+    for (const session of [...this.sessions]) {
+      if (session.dialled?.source !== 'hand') session.close('the tracker is another one now');
+    }
+  }
+
   closeAll(reason: string): void {
     for (const session of [...this.sessions]) session.close(reason);
   }
@@ -178,6 +186,7 @@ export class Members {
   #refusal(address: string, peerId: Buffer, dialled: KnownPeer | null, now: number): string | null {
     const { limits: set, connections } = this.#context;
     if (!this.#owner.isOpen) return 'the torrent takes no peers';
+    if (dialled !== null && !this.book.has(dialled)) return 'its address is not used any more';
     if (this.book.isBanned(address, dialled?.port ?? null)) return 'banned';
     if (peerId.equals(this.#owner.peerId)) {
       if (dialled !== null) this.book.exclude(dialled);

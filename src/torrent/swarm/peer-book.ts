@@ -77,6 +77,15 @@ export class PeerBook {
     for (const [name, peer] of this.#peers) if (!isOfPrivate(peer.source)) this.#peers.delete(name);
   }
 
+  /** Forgets all that nobody gave by hand. */
+  keepByHand(): void {
+    for (const [name, { source }] of this.#peers) if (source !== 'hand') this.#peers.delete(name);
+  }
+
+  has(peer: KnownPeer): boolean {
+    return this.#peers.get(nameOf(peer.host, peer.port)) === peer;
+  }
+
   /** Our own address is another now, or known at last. */
   rank(): void {
     for (const peer of this.#peers.values()) peer.priority = this.#rules.priorityOf(peer.host, peer.port);

@@ -96,8 +96,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
 
   /** While the store is being asked for a torrent that will take peers: resolves when it has answered. */
   get opening(): Promise<void> | null {
-    const isAsked = this.handle === null && this.#seeding && !this.#failed && !this.#removed;
-    return isAsked ? this.#opening : null;
+    return this.handle === null && this.#seeding && !this.#failed && !this.#removed ? this.#opening : null;
   }
 
   get idleSince(): number | null {
@@ -133,6 +132,10 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     const added = this.loop.addPeers(peers, source);
     this.#home.wake();
     return added;
+  }
+
+  leavePeers(): void {
+    this.loop.members.leave();
   }
 
   setSeeding(on: boolean): void {

@@ -201,6 +201,8 @@ export interface Torrent {
   setPriorities(priorities: Priorities): void;
   /** Addresses to dial; those not allowed (BEP 27, private addresses, banned) are left out. Returns how many were new. */
   addPeers(peers: readonly HostPort[], source: PeerSource): number;
+  /** Ends all connections and forgets all addresses but those given by hand (BEP 27: its tracker is another one now). */
+  leavePeers(): void;
   /** Off: connections are closed at once and nobody is dialled or answered; on: as before. */
   setSeeding(on: boolean): void;
   /** Stops requesting (true) and goes on (false); what peers ask for is served all the same. */
