@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { QuietEngine, type QuietTorrent } from '../../test/parts/quiet-engine.ts';
 import { announceScene, EMPTY_REPLY } from '../../test/parts/scripted-tracker.ts';
+import { infoOf } from '../../test/simulation/swarm.ts';
 import { silentLog } from '../lib/log.ts';
 import { seededRandom } from '../lib/random.ts';
-import { type AnnounceReply, TrackerError } from './discovery/index.ts';
+import { type AnnounceReply, type AnnounceRequest, TrackerError } from './discovery/index.ts';
 import type { BeginSpec, SavedAnnounces } from './session-options.ts';
 import { Sessions } from './sessions.ts';
 import type { TorrentSession } from './torrent-session.ts';
@@ -16,12 +17,18 @@ let changed: TorrentSession[];
 let counted: TorrentSession[];
 /** What `keep` does. */
 let keep: (session: TorrentSession) => Promise<void>;
+/** What was kept each time that all was. */
+let flushed: (SavedAnnounces | null)[];
+/** What trackers answer where they do not hang. */
+let answer: (event: AnnounceRequest) => AnnounceReply | TrackerError;
 
 beforeEach(() => {
   engine = new QuietEngine();
   isHanging = false;
-  at = announceScene((_, __, signal) => {
-    if (!isHanging) return EMPTY_REPLY;
+  answer = () => EMPTY_REPLY;
+  flushed = [];
+  at = announceScene((_, request, signal) => {
+    if (!isHanging) return answer(request);
     return new Promise<AnnounceReply>((_done, fail) =>
       signal.addEventListener('abort', () => fail(new TrackerError('unreachable', 'no answer'))),
     );
@@ -41,7 +48,7 @@ beforeEach(() => {
       changed: (session) => changed.push(session),
       counted: (session) => counted.push(session),
       keep: (session) => keep(session),
-      flush: async () => undefined,
+      flush: async () => void flushed.push(...[...new Set(changed)].map((session) => session.saved())),
     },
   });
 });
@@ -122,6 +129,80 @@ describe('counters', () => {
     expect(at.calls[1]?.[2].peerId).toEqual(at.calls[0]?.[2].peerId);
   });
 });
+
+describe('completed', () => {
+  const downloading = { mode: 'download', downloadedBytes: 500 } as const;
+  /** As the run before this one left it: it had downloaded all and told nobody. */
+  const untold: SavedAnnounces = {
+    ...{ peerId: Buffer.alloc(20, 99), key: 7, startedWith: ['http://a/'] },
+    ...{ completedSent: false, uploadedBytes: 0, downloadedBytes: 500 },
+  };
+
+  test('is kept before it leaves; a run that ends in between tells nothing in the next', async () => {
+    const { session, torrent } = begin('a', { mode: 'download' });
+    await at.pass(1);
+    expect(session.saved()?.completedSent).toBe(false);
+    isHanging = true;
+    const leaving = at.calls.length;
+    torrent.listener.onComplete?.();
+    await at.pass(1);
+    // Its tracker hangs: it has not been reached yet.
+    expect([at.events().at(-1), flushed]).toEqual(['a completed', []]);
+    await at.calls[leaving]?.[2].sending?.();
+    expect(flushed.map((saved) => saved?.completedSent)).toEqual([true]);
+    const announces = session.saved() as SavedAnnounces;
+    await session.end(false);
+    isHanging = false;
+    const before = at.calls.length;
+    begin('a', { ...downloading, announces });
+    await at.pass(4_000);
+    expect(at.events().slice(before)).toEqual(['a null', 'a null', 'a null']);
+  });
+
+  test('that an earlier run owes is told by this one, once, to a tracker that never heard of it too', async () => {
+    begin('a', { ...downloading, announces: untold });
+    begin('b', { ...downloading, announces: { ...untold, startedWith: [] } });
+    await at.pass(4_000);
+    const of = (host: string) => at.events().filter((event) => event.startsWith(`${host} `));
+    expect(of('a')).toEqual(['a completed', 'a null', 'a null']);
+    expect(of('b')).toEqual(['b started', 'b completed', 'b null', 'b null']);
+  });
+
+  test('is not told of what was there all along', async () => {
+    begin('a', { mode: 'download', announces: { ...untold, downloadedBytes: 0 } });
+    await at.pass(4_000);
+    expect(at.events()).not.toContain('a completed');
+  });
+
+  test('that was refused is owed by the next run', async () => {
+    answer = ({ event }) => (event === 'completed' ? new TrackerError('refused', 'Database is down') : EMPTY_REPLY);
+    const { session, torrent } = begin('a', { mode: 'download' });
+    await at.pass(1);
+    torrent.listener.onComplete?.();
+    await at.pass(1);
+    expect(flushed.map((saved) => saved?.completedSent)).toEqual([true]);
+    expect(session.saved()?.completedSent).toBe(false);
+  });
+});
+
+test.each([
+  [1, 2],
+  [0, 0],
+])(
+  'a torrent with private=%d whose tracker is another one, then the first, leaves its peers %d times (BEP 27)',
+  async (flag, times) => {
+    const info = infoOf(Buffer.alloc(50_000, torrents), 16_384, { private: flag });
+    const trackers = [['http://a/'], ['http://b/']];
+    const { session, torrent } = begin('a', { info, infoHash: info.infoHash, trackers });
+    await at.pass(1);
+    answer = () => new TrackerError('refused', 'Unregistered torrent');
+    await at.pass(1_801);
+    answer = () => EMPTY_REPLY;
+    await at.pass(10_000);
+    expect(session.trackers()[0]?.state).toBe('working');
+    expect(torrent.peersLeft).toBe(times);
+  },
+);
 
 describe('the end', () => {
   test('with stopped is the end of the identity; without, or when nobody hears it, it goes on', async () => {
