@@ -7,6 +7,7 @@ import { createApplication, createHttp, type Listening, listenSocket, listenTcp 
 import { TagReader, workerTagParser } from './identify/index.ts';
 import { ImportManager } from './import/index.ts';
 import { type Clock, keepAlive, systemClock } from './lib/clock.ts';
+import { type Closer, closeAll } from './lib/closers.ts';
 import { errorMessage } from './lib/errors.ts';
 import type { Log } from './lib/log.ts';
 import { WorkerPool } from './lib/pool.ts';
@@ -33,10 +34,10 @@ import { openVault, type Vault } from './vault/index.ts';
 import { SEAL_WORKER_URL, type SealRequest, type SealResponse, workerSealer } from './vault/seal/index.ts';
 import { metered, type ObjectStore, openStore, retrying } from './vault/store/index.ts';
 
-/** The whole stop, trackers and all; what is not done by then is left to the next start. */
+/** The stop; what is not done by then is left to the next start. */
 const STOP_MILLISECONDS = 9_000;
-/** Of it, what `bae stop` may take to tell trackers. */
-const GOODBYE_MILLISECONDS = 6_000;
+/** Before it, `bae stop` tells trackers for so long at most. */
+const GOODBYE_MILLISECONDS = 10_000;
 /** Tries of a store call that somebody waits for, before they are told. */
 const STORE_TRIES = 6;
 const MIB = 1024 * 1024;
@@ -47,7 +48,10 @@ export interface Server {
   readonly peerPort: number;
   /** Resolves when somebody asked for the stop. */
   readonly stopAsked: Promise<void>;
-  /** Saves and closes everything, within 10 s. With `goodbye`, trackers are told `stopped` first, as far as time allows. */
+  /**
+   * Saves and closes everything, within 10 s. With `goodbye`, trackers are told `stopped` first, as far as another 10 s
+   * allow; who asked for it can see that it is not over, since the API still answers meanwhile.
+   */
   stop(goodbye: boolean): Promise<void>;
 }
 
@@ -60,7 +64,7 @@ interface Base {
   readonly log: Log;
   readonly networks: Networks;
   /** Undone in reverse order at the stop, or when a later step of the start fails. */
-  readonly closers: (() => Promise<void> | void)[];
+  readonly closers: Closer[];
   /** Whether the stop tells trackers. */
   readonly goodbye: { wanted: boolean };
 }
@@ -157,9 +161,9 @@ async function startRooms(
     ready: () => faults(base, vault, database),
     stop: () => asked.resolve(),
   });
-  closers.push(() => (base.goodbye.wanted ? seeder.sayGoodbye(GOODBYE_MILLISECONDS) : undefined));
   const { tcp, socket } = await openHttp(base, application);
   closers.push(() => Promise.all([tcp.close(), socket.close()]).then(() => undefined));
+  closers.push(() => (base.goodbye.wanted ? seeder.sayGoodbye(GOODBYE_MILLISECONDS) : undefined));
   const address = `${config.listen.host}:${tcp.port}`;
   return { address, peerPort, stopAsked: asked.promise, stop: (goodbye) => undo(base, goodbye) };
 }
@@ -281,20 +285,9 @@ async function databaseFault(database: Database): Promise<string | null> {
   }
 }
 
-/** Closes in reverse order; one that fails or hangs does not keep the others from closing. */
-async function undo({ closers, clock, log, goodbye }: Base, tell: boolean): Promise<void> {
+/** Closes what was opened, in reverse order. */
+function undo({ closers, clock, log, goodbye }: Base, tell: boolean): Promise<void> {
   goodbye.wanted = tell;
-  const late = Promise.withResolvers<void>();
-  const timer = clock.after(STOP_MILLISECONDS, () => late.resolve());
-  const all = async () => {
-    for (let close = closers.pop(); close !== undefined; close = closers.pop()) {
-      try {
-        await close();
-      } catch (error) {
-        log.error('a part did not close well', { reason: errorMessage(error) });
-      }
-    }
-  };
-  await Promise.race([all(), late.promise]);
-  timer.cancel();
+  const milliseconds = STOP_MILLISECONDS + (tell ? GOODBYE_MILLISECONDS : 0);
+  return closeAll(closers, { clock, log, milliseconds });
 }

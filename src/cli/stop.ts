@@ -3,8 +3,8 @@ import { BaeError } from '../lib/errors.ts';
 import { NoServerError } from './client.ts';
 import type { Context } from './context.ts';
 
-/** The server stops within 10 s; a little more for a busy machine. */
-const GONE_MILLISECONDS = 15_000;
+/** The server tells trackers for up to 10 s, then stops within 10 s; a little more for a busy machine. */
+const GONE_MILLISECONDS = 25_000;
 const LOOK_AGAIN_MILLISECONDS = 100;
 
 /** `bae stop`: asks the server to stop and waits until it is gone. */

@@ -233,13 +233,13 @@ describe('the end', () => {
     }
     isHanging = true;
     const before = at.calls.length;
-    const goodbye = sessions.sayGoodbye(6_000);
+    const goodbye = sessions.sayGoodbye(10_000);
     expect(all.every(({ torrent }) => !torrent.seeding)).toBe(true);
     await at.pass(1);
     // As many as may be under way at one host: the three that were active, and one more.
     const told = at.calls.slice(before).map(([, , { event, uploaded }]) => `${event} ${uploaded}`);
     expect(told.sort()).toEqual(['stopped 0', 'stopped 13', 'stopped 18', 'stopped 27']);
-    await at.pass(6);
+    await at.pass(10);
     await goodbye;
     expect(at.timers()).toBe(1);
     expect(all.every(({ session }) => session.saved()?.startedWith.length === 1)).toBe(true);
@@ -253,7 +253,7 @@ describe('the end', () => {
   test('of all, when trackers answer', async () => {
     const all = Array.from({ length: 1_000 }, (_, index) => begin('a', { trackers: [[`http://a/${index}`]] }));
     await at.pass(60);
-    await sessions.sayGoodbye(6_000);
+    await sessions.sayGoodbye(10_000);
     expect(at.events().filter((event) => event === 'a stopped')).toHaveLength(1_000);
     expect(all.every(({ session }) => session.saved() === null)).toBe(true);
   });

@@ -70,8 +70,9 @@ export class VirtualTracker {
     const announce: Announce = { url: url.href, from, at: this.#clock.monotonic(), request, answered: false };
     this.announces.push(announce);
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(1 + this.#random.int(MOST_DELAY_MILLISECONDS), () => {
+      const timer = this.#clock.after(1 + this.#random.int(MOST_DELAY_MILLISECONDS), async () => {
         if (this.#isLost(url)) return;
+        await request.sending?.();
         const body = this.#answer(from, request);
         if (this.#isLost(url)) return;
         announce.answered = true;

@@ -10,6 +10,7 @@ import { Addresses, type AddressRules } from './addresses.ts';
 import { type Family, familyOf } from './compact.ts';
 import * as limits from './limits.ts';
 import type { LookupResult } from './lookup.ts';
+import { type Known, LostSockets } from './lost-sockets.ts';
 import { DhtNode, type Surroundings } from './node.ts';
 import { PeerStore } from './peer-store.ts';
 import { type DhtHandle, type DhtTorrent, Rotation } from './rotation.ts';
@@ -30,6 +31,8 @@ export interface DhtOptions extends AddressRules {
 }
 
 export interface DhtStats {
+  /** down: there is no socket; joining: nobody is known who could be asked. */
+  readonly state: 'down' | 'joining' | 'ready';
   /** Nodes in the routing tables. */
   readonly nodes: number;
   readonly lookups: number;
@@ -54,6 +57,7 @@ export class Dht {
   readonly #surroundings: Surroundings;
   readonly #rotation: Rotation;
   readonly #timer: Timer;
+  readonly #lost = new LostSockets();
   #port: number | null = null;
   #announcedPort: () => number = () => 0;
   #secondAt = Number.NEGATIVE_INFINITY;
@@ -72,7 +76,7 @@ export class Dht {
     this.#rotation = new Rotation({
       random,
       nowSeconds: clock.monotonic() / 1_000,
-      isReady: () => [...this.#halves.values()].some(({ upkeep }) => upkeep.isReady),
+      isReady: () => this.#isReady(),
       look: (infoHash, found, done) => this.#look(infoHash, found, done),
     });
     this.#timer = clock.every(limits.TICK_MILLISECONDS, () => this.#tick());
@@ -80,7 +84,7 @@ export class Dht {
 
   /** Our UDP port; null while there is none. */
   get port(): number | null {
-    return this.#port;
+    return this.#halves.size === 0 ? null : this.#port;
   }
 
   /**
@@ -91,7 +95,8 @@ export class Dht {
     this.#announcedPort = where.announcedPort ?? (() => this.#port ?? 0);
     for (const address of where.addresses) {
       const family = familyOf(address);
-      if (!this.#halves.has(family) && !this.#closed) await this.#open(family, address, where.port);
+      if (!this.#halves.has(family) && !this.#closed)
+        await this.#open(family, address, where.port, readSaved(this.#options.saved, family));
     }
     this.#tick();
   }
@@ -117,11 +122,13 @@ export class Dht {
     const now = this.#options.clock.monotonic();
     const save = (family: Family) => {
       const node = this.#halves.get(family)?.node;
-      if (node === undefined) return null;
-      const good = node.table.good(now);
+      const lost = this.#lost.get(family)?.known;
+      const id = node?.table.ownId ?? lost?.id;
+      if (id === undefined) return null;
+      const good = node?.table.good(now) ?? lost?.nodes ?? [];
       // A run that met nobody must not make the next one forget whom earlier ones knew.
       const nodes = good.length > 0 ? good : (readSaved(this.#options.saved, family)?.nodes ?? []);
-      return saveNode(node.table.ownId, nodes, family);
+      return saveNode(id, nodes, family);
     };
     return { ipv4: save(4), ipv6: save(6) };
   }
@@ -129,7 +136,8 @@ export class Dht {
   stats(): DhtStats {
     let nodes = 0;
     for (const { node } of this.#halves.values()) nodes += node.table.size;
-    return { nodes, lookups: this.#rotation.running, waiting: this.#rotation.waiting };
+    const state = this.#halves.size === 0 ? 'down' : this.#isReady() ? 'ready' : 'joining';
+    return { state, nodes, lookups: this.#rotation.running, waiting: this.#rotation.waiting };
   }
 
   close(): void {
@@ -137,39 +145,59 @@ export class Dht {
     this.#timer.cancel();
     const halves = [...this.#halves.values()];
     this.#halves.clear();
-    this.#port = null;
+    this.#lost.clear();
     for (const { node } of halves) node.close();
   }
 
-  async #open(family: Family, address: string, port: number): Promise<void> {
-    const { network, log, random, saved, bootstrap } = this.#options;
-    const known = readSaved(saved, family);
+  /** Resolves to whether it is open. */
+  async #open(family: Family, address: string, port: number, known: Known | null): Promise<boolean> {
+    const { network, log, random, bootstrap } = this.#options;
     const node = new DhtNode(family, known?.id ?? null, this.#surroundings);
     try {
       const socket = await network.bind(address, this.#port ?? port, {
         received: (packet, host, from) => this.#received(node, packet, host, from),
-        failed: (error) => {
-          log.warn('the DHT lost its socket', { address, reason: error.message });
-          this.#halves.delete(family);
-          if (this.#halves.size === 0) this.#port = null;
-          node.close();
-        },
+        failed: (error) => this.#failed(family, address, node, error),
       });
       if (this.#closed) {
         socket.close();
-        return;
+        return false;
       }
       node.attach(socket);
       this.#port = socket.port;
     } catch (error) {
       log.warn('the DHT cannot use an address', { address, reason: errorMessage(error) });
-      return;
+      return false;
     }
     const ofFamily = async () => (await this.#resolve(bootstrap)).filter(({ host }) => familyOf(host) === family);
     this.#halves.set(family, {
       node,
       upkeep: new Upkeep({ node, random, saved: known?.nodes ?? [], bootstrap: ofFamily }),
     });
+    return true;
+  }
+
+  /** A socket is of no use any more. Another one begins with what this one's node knew. */
+  #failed(family: Family, address: string, node: DhtNode, error: Error): void {
+    const { log, clock } = this.#options;
+    log.warn('the DHT lost its socket', { address, reason: error.message });
+    const now = clock.monotonic();
+    const known = { id: node.table.ownId, nodes: node.table.good(now) };
+    if (this.#halves.get(family)?.node !== node || !this.#halves.delete(family)) return;
+    this.#lost.add({ family, address, known }, now);
+    node.close();
+  }
+
+  #isReady(): boolean {
+    return [...this.#halves.values()].some(({ upkeep }) => upkeep.isReady);
+  }
+
+  async #reopen(now: number): Promise<void> {
+    for (const lost of this.#lost.due(now)) {
+      const { family, address, known } = lost;
+      const isOpen = await this.#open(family, address, this.#port ?? 0, known);
+      if (isOpen) this.#options.log.info('the DHT has a socket again', { address });
+      else if (!this.#closed) this.#lost.add(lost, this.#options.clock.monotonic());
+    }
   }
 
   /** A fault of ours costs one packet, not the process. */
@@ -190,6 +218,7 @@ export class Dht {
       if (isSecond) upkeep.tick(now);
     }
     if (!isSecond) return;
+    void this.#reopen(now);
     this.#surroundings.store.expire();
     this.#rotation.tick(now / 1_000);
   }

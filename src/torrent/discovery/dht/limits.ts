@@ -113,3 +113,6 @@ export const NAMED_PER_SECOND = 10;
 /** Nodes that say how they see us, the newest; as many as VOTES_NEEDED must agree, and be most of them. */
 export const VOTES = 24;
 export const VOTES_NEEDED = 6;
+/** The first pause before a socket that failed is opened again; it doubles with each that fails within the longest. */
+export const FIRST_REOPEN_MILLISECONDS = 1_000;
+export const MOST_REOPEN_MILLISECONDS = 60_000;
