@@ -157,6 +157,7 @@ async function startRooms(
     peerPort: () => peerPort,
     peers: () => engine.stats().connections,
     networkFault: () => base.networks.binding?.fault ?? null,
+    dht: () => dht?.stats() ?? { state: 'off', nodes: 0 },
     store: store.describe(),
     ready: () => faults(base, vault, database),
     stop: () => asked.resolve(),

@@ -1,4 +1,4 @@
-import type { ReleaseView, TorrentDetail, TorrentView } from '../http/ports.ts';
+import type { PeerView, ReleaseView, TorrentDetail, TorrentView } from '../http/ports.ts';
 import type { Context } from './context.ts';
 import { bytes, clean, table } from './print.ts';
 
@@ -35,6 +35,7 @@ export async function runShow(context: Context, id: string): Promise<void> {
       (tracker) =>
         `tracker    ${clean(tracker.tracker)}: ${tracker.state}${tracker.message === null ? '' : ` (${clean(tracker.message)})`}`,
     ),
+    ...one.peerList.map(peerLine),
     ...one.files.filter((file) => !file.pad).map((file) => `file       ${clean(file.path)}  ${bytes(file.length)}`),
     ...(one.error === null ? [] : [`error      ${clean(one.error)}`]),
   ];
@@ -51,6 +52,14 @@ function releaseLines({ id, artist, title, year, tracks }: ReleaseView): string[
       return `track      ${place} ${by}${clean(one.title)}${one.durationMs === null ? '' : `  ${duration(one.durationMs)}`}`;
     }),
   ];
+}
+
+const ENCRYPTION = { plain: 'not encrypted', header: 'encrypted handshake', rc4: 'encrypted' };
+
+function peerLine({ host, port, client, encryption, progress, uploadedBytes }: PeerView): string {
+  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  const has = `has ${Math.floor(progress * 100)} %, got ${bytes(uploadedBytes)} from here`;
+  return `peer       ${address} ${clean(client)}, ${ENCRYPTION[encryption]}: ${has}`;
 }
 
 /** Minutes and seconds. */

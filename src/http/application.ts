@@ -17,6 +17,7 @@ export interface ApplicationParts {
   readonly peers: () => number;
   /** Why there is no traffic with peers and trackers; null while nothing hinders. */
   readonly networkFault: () => string | null;
+  readonly dht: () => { readonly state: StatsView['dhtState']; readonly nodes: number };
   /** The store without its secrets. */
   readonly store: string;
   readonly ready: Application['ready'];
@@ -59,6 +60,7 @@ export function createApplication(parts: ApplicationParts): Application {
     const sum = (key: 'uploadedBytes' | 'downloadedBytes') =>
       awake.reduce((total, torrent) => total + counters(from, torrent)[key] - torrent[key], totals[key]);
     const vaultStats = vault.stats();
+    const dht = from.dht();
     const going = (await imports.list()).filter(({ state }) => !['done', 'failed', 'cancelled'].includes(state));
     return {
       version: from.version,
@@ -70,6 +72,8 @@ export function createApplication(parts: ApplicationParts): Application {
       imports: going.length,
       peers: from.peers(),
       networkFault: from.networkFault(),
+      dhtState: dht.state,
+      dhtNodes: dht.nodes,
       uploadedBytes: sum('uploadedBytes'),
       downloadedBytes: sum('downloadedBytes'),
       cacheBytes: vaultStats.cacheBytes,
@@ -144,6 +148,12 @@ async function torrentDetail(parts: ApplicationParts, id: number): Promise<Torre
       tracks: tracks.map(({ fileIndex: _, ...track }) => track),
     })),
     trackers,
+    peerList: (parts.seeder.view(id)?.stats?.peerList ?? []).map(
+      ({ host, port, client, incoming, encryption, progress, uploadedBytes, downloadedBytes }) => {
+        const bytes = { uploadedBytes, downloadedBytes };
+        return { host, port, client, incoming, encryption, progress, ...bytes };
+      },
+    ),
   };
 }
 

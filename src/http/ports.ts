@@ -62,6 +62,21 @@ export interface TrackerView {
   readonly message: string | null;
 }
 
+/** A connected peer. */
+export interface PeerView {
+  readonly host: string;
+  readonly port: number;
+  readonly client: string;
+  readonly incoming: boolean;
+  /** header: the handshake alone was encrypted; rc4: all is. */
+  readonly encryption: 'plain' | 'header' | 'rc4';
+  /** 0 to 1. */
+  readonly progress: number;
+  /** Payload of this connection, as we see it. */
+  readonly uploadedBytes: number;
+  readonly downloadedBytes: number;
+}
+
 export interface TrackView {
   readonly disc: number;
   readonly track: number;
@@ -84,6 +99,8 @@ export interface TorrentDetail extends TorrentView {
   readonly files: readonly { readonly path: string; readonly length: number; readonly pad: boolean }[];
   readonly releases: readonly ReleaseView[];
   readonly trackers: readonly TrackerView[];
+  /** Connected now. */
+  readonly peerList: readonly PeerView[];
 }
 
 export interface StatsView {
@@ -97,6 +114,10 @@ export interface StatsView {
   readonly peers: number;
   /** Why there is no traffic with peers and trackers; null while nothing hinders. */
   readonly networkFault: string | null;
+  /** off: by the settings; down: without a socket; joining: no node is known yet. */
+  readonly dhtState: 'off' | 'down' | 'joining' | 'ready';
+  /** Nodes known. */
+  readonly dhtNodes: number;
   readonly uploadedBytes: number;
   readonly downloadedBytes: number;
   readonly cacheBytes: number;

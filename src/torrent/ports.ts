@@ -109,6 +109,8 @@ export interface Connection {
    * all, or, when `closed` was called before it, does not want them any more.
    */
   write(buffers: readonly Buffer[], written?: () => void): void;
+  /** What MSE has made of it: only its handshake was encrypted, or all is (RC4). Absent: it is plain. */
+  encryption?: 'header' | 'rc4';
   /** `write` copies what it is given: the buffers are free again when it returns. */
   readonly copies?: true;
   /** Bytes queued and not yet taken by the system. */

@@ -79,6 +79,20 @@ export const TorrentDetail = Torrent.extend({
   trackers: z
     .array(z.object({ tracker: z.string(), tier: z.number(), state: z.string(), message: z.string().nullable() }))
     .readonly(),
+  peerList: z
+    .array(
+      z.object({
+        host: z.string(),
+        port: z.number(),
+        client: z.string(),
+        incoming: z.boolean(),
+        encryption: z.enum(['plain', 'header', 'rc4']),
+        progress: z.number(),
+        uploadedBytes: z.number(),
+        downloadedBytes: z.number(),
+      }),
+    )
+    .readonly(),
 }).openapi('TorrentDetail');
 
 const count = z.number();
@@ -93,6 +107,8 @@ export const Stats = z
     imports: count,
     peers: count,
     networkFault: z.string().nullable(),
+    dhtState: z.enum(['off', 'down', 'joining', 'ready']),
+    dhtNodes: count,
     uploadedBytes: count,
     downloadedBytes: count,
     cacheBytes: count,

@@ -9,6 +9,7 @@ const SMALL_BYTES = 131_072;
 export class EncryptedConnection implements Connection, ConnectionHandlers {
   /** What is written may be lent by the store or go to other peers too: it is encrypted in a copy. */
   readonly copies = true;
+  readonly encryption = 'rc4';
   readonly #inner: Connection;
   readonly #streams: Rc4Streams;
   readonly #slabs: Slabs;

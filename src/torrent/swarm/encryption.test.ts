@@ -19,6 +19,9 @@ function ways(node: Node): string[] {
   return [...sessions].map(({ connection }) => (connection instanceof EncryptedConnection ? 'rc4' : 'plain'));
 }
 
+/** What is told of them. */
+const told = (node: Node) => node.torrent.stats().peerList.map(({ encryption }) => encryption);
+
 /** What comes over a connection made by hand, after `open` was applied to it. */
 function watch(connection: Connection, open: (chunk: Buffer) => Buffer = (chunk) => chunk) {
   const seen = { got: [] as Buffer[], closed: false };
@@ -63,22 +66,24 @@ async function setUp(options: NodeOptions = {}) {
 
 describe('who dials and who is dialled', () => {
   const none: string[] = [];
-  it.each<[Encryption, Encryption, string[], number]>([
-    ['prefer', 'prefer', ['plain'], 1],
-    ['prefer', 'require', ['rc4'], 1],
-    ['prefer', 'off', ['plain'], 2],
-    ['require', 'prefer', ['rc4'], 1],
-    ['require', 'require', ['rc4'], 1],
-    ['require', 'off', none, 1],
-    ['off', 'prefer', ['plain'], 1],
-    ['off', 'require', none, 1],
-    ['off', 'off', ['plain'], 1],
-  ])('%s, %s: %j after %i dials', async (dialling, dialled, expected, dials) => {
+  it.each<[Encryption, Encryption, string[], string[], number]>([
+    ['prefer', 'prefer', ['plain'], ['header'], 1],
+    ['prefer', 'require', ['rc4'], ['rc4'], 1],
+    ['prefer', 'off', ['plain'], ['plain'], 2],
+    ['require', 'prefer', ['rc4'], ['rc4'], 1],
+    ['require', 'require', ['rc4'], ['rc4'], 1],
+    ['require', 'off', none, none, 1],
+    ['off', 'prefer', ['plain'], ['plain'], 1],
+    ['off', 'require', none, none, 1],
+    ['off', 'off', ['plain'], ['plain'], 1],
+  ])('%s, %s: %j, told as %j on both sides, after %i dials', async (dialling, dialled, expected, shown, dials) => {
     const { simulation, seed } = await setUp({ encryption: dialled });
     const leech = await simulation.node({ encryption: dialling, uploadBytesPerSecond: 20 * KIB });
     simulation.introduce(leech, seed);
     await simulation.clock.until(() => ways(leech).length > 0, 3_000, expected.length > 0);
     expect([ways(leech), simulation.network.dials.length]).toEqual([expected, dials]);
+    await simulation.clock.until(() => told(seed).length === shown.length, 3_000);
+    expect([told(leech), told(seed)]).toEqual([shown, shown]);
     if (expected.length > 0) await simulation.complete(leech, 20_000);
     // Nothing was encrypted where the store has it.
     expect(seed.store.content.equals(simulation.content)).toBe(true);

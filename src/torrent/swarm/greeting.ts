@@ -209,8 +209,11 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
 
   /** Where plaintext was agreed on, the connection itself: from now on encryption costs nothing. */
   #established(): Connection {
-    const streams = this.#mse?.streams ?? null;
-    return streams === null ? this.connection : new EncryptedConnection(this.connection, streams, this.#rules.slabs);
+    if (this.#mse === null) return this.connection;
+    const { streams } = this.#mse;
+    if (streams !== null) return new EncryptedConnection(this.connection, streams, this.#rules.slabs);
+    this.connection.encryption = 'header';
+    return this.connection;
   }
 
   #sayHandshake(torrent: Torrent): void {

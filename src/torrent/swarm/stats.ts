@@ -46,6 +46,7 @@ function peerStats(session: PeerSession): PeerStats {
     port: connection.remotePort,
     client: session.extensions?.client ?? clientName(session.peerId),
     incoming: session.dialled === null,
+    encryption: connection.encryption ?? 'plain',
     progress: session.pieces.progress,
     uploadedBytes: uploader?.rate.total ?? 0,
     downloadedBytes: requests.rate.total,

@@ -245,6 +245,8 @@ export interface TorrentStats {
 export interface PeerStats extends HostPort {
   readonly client: string;
   readonly incoming: boolean;
+  /** header: the handshake alone was encrypted; rc4: all is. */
+  readonly encryption: 'plain' | 'header' | 'rc4';
   readonly progress: number;
   readonly uploadedBytes: number;
   readonly downloadedBytes: number;
