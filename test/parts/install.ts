@@ -26,6 +26,7 @@ const PACKAGES: readonly { name: string; probe: string }[] = [
   { name: 'gcc', probe: '/usr/bin/gcc' },
   { name: 'libc6-dev', probe: '/usr/include/stdio.h' },
   { name: 'iproute2', probe: '/usr/sbin/ip' },
+  { name: 'openssl', probe: '/usr/bin/openssl' },
 ];
 
 const POLICY_FILE = '/usr/sbin/policy-rc.d';

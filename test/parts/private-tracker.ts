@@ -1,8 +1,28 @@
 // A private tracker: the rules of private-tracker-rules.ts behind a small HTTP server.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createSecureServer } from 'node:https';
+import { type AddressInfo, isIPv6 } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type PrivateAnnounce, PrivateTrackerRules, type TrackerEvent } from './private-tracker-rules.ts';
 import { bencode } from './torrent.ts';
+
+/**
+ * - close: connections are closed without an answer, and nothing counts
+ * - hang: no answer, and nothing counts
+ * - cut: what came counts, and the connection is closed without an answer
+ * - mute: what came counts, and there is no answer
+ * - a buffer: this reply (status 200), and nothing counts
+ */
+export type Fault = 'close' | 'hang' | 'cut' | 'mute' | Buffer;
+
+export interface PrivateTrackerOptions {
+  /** Told to clients; default 1,800. */
+  readonly intervalSeconds?: number;
+  /** Default 127.0.0.1. */
+  readonly address?: string;
+  /** HTTPS with this key and certificate, PEM. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+}
 
 export interface PrivateTracker {
   readonly rules: PrivateTrackerRules;
@@ -12,8 +32,14 @@ export interface PrivateTracker {
   url(passkey: string): string;
   /** `host:port` */
   readonly host: string;
-  /** Until called with null: connections are closed without an answer, hang, or get this reply (status 200). */
-  misbehave(how: 'close' | 'hang' | Buffer | null): void;
+  /** Until called with null; of announces with this event alone, where one is named. */
+  misbehave(how: Fault | null, event?: TrackerEvent): void;
+  /** Answers to announces with this event come so much later. */
+  delay(event: TrackerEvent, milliseconds: number): void;
+  /** Connections that came so far. */
+  connections(): number;
+  /** Header names and values of all requests, as they came. */
+  readonly rawHeaders: readonly (readonly string[])[];
   stop(): Promise<void>;
 }
 
@@ -48,22 +74,32 @@ function read(request: IncomingMessage): PrivateAnnounce {
 
 function compactPeers(peers: readonly { address: string; port: number }[]): Buffer {
   return Buffer.concat(
-    peers.map(({ address, port }) => Buffer.from([...address.split('.').map(Number), port >> 8, port & 255])),
+    peers
+      .filter(({ address }) => !isIPv6(address))
+      .map(({ address, port }) => Buffer.from([...address.split('.').map(Number), port >> 8, port & 255])),
   );
 }
 
-/** Starts one on 127.0.0.1, on a port chosen at run time. `intervalSeconds` (default 1,800) is told to clients. */
-export async function startPrivateTracker(options: { intervalSeconds?: number } = {}): Promise<PrivateTracker> {
+/** Starts one on a port chosen at run time. */
+export async function startPrivateTracker(options: PrivateTrackerOptions = {}): Promise<PrivateTracker> {
   const rules = new PrivateTrackerRules();
   const announces: (PrivateAnnounce & { failure: string | null })[] = [];
-  let fault: 'close' | 'hang' | Buffer | null = null;
-  const answer = (request: IncomingMessage, response: ServerResponse) => {
-    if (fault === 'close') request.socket.destroy();
-    else if (Buffer.isBuffer(fault)) response.end(fault);
-    if (fault !== null) return;
+  const rawHeaders: string[][] = [];
+  const delays = new Map<TrackerEvent, number>();
+  let connections = 0;
+  let fault: { readonly how: Fault; readonly event: TrackerEvent | undefined } | null = null;
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const announce = read(request);
+    rawHeaders.push(request.rawHeaders);
+    const how = fault === null || (fault.event ?? announce.event) !== announce.event ? null : fault.how;
+    if (how === 'close') request.socket.destroy();
+    else if (Buffer.isBuffer(how)) response.end(how);
+    if (how === 'close' || how === 'hang' || Buffer.isBuffer(how)) return;
     const result = rules.announce(announce);
     announces.push({ ...announce, failure: 'failure' in result ? result.failure : null });
+    if (how === 'cut') request.socket.destroy();
+    if (how !== null) return;
+    await delay(delays.get(announce.event) ?? 0);
     if ('failure' in result) response.end(bencode({ 'failure reason': result.failure }));
     else {
       response.end(
@@ -77,17 +113,22 @@ export async function startPrivateTracker(options: { intervalSeconds?: number } 
       );
     }
   };
-  const server = createServer(answer);
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { tls, address = '127.0.0.1' } = options;
+  const server = tls === undefined ? createServer(answer) : createSecureServer(tls, answer);
+  server.on('connection', () => connections++);
+  await new Promise<void>((ready) => server.listen(0, address, ready));
+  const host = `${isIPv6(address) ? `[${address}]` : address}:${(server.address() as AddressInfo).port}`;
   return {
     rules,
     announces,
     host,
-    url: (passkey) => `http://${host}/${passkey}/announce`,
-    misbehave(how) {
-      fault = how;
+    url: (passkey) => `${tls === undefined ? 'http' : 'https'}://${host}/${passkey}/announce`,
+    misbehave(how, event) {
+      fault = how === null ? null : { how, event };
     },
+    delay: (event, milliseconds) => void delays.set(event, milliseconds),
+    connections: () => connections,
+    rawHeaders,
     stop: () =>
       new Promise((stopped) => {
         server.close(() => stopped());

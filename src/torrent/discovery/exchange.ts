@@ -41,9 +41,12 @@ export async function exchange(
     return { reply, pauseSeconds: session.succeeded(tracker, request, reply, clock.monotonic() / 1_000) };
   } catch (error) {
     if (!(error instanceof TrackerError)) throw error;
-    log.warn('an announce failed', { tracker: tracker.url.host, reason: error.message });
-    const now = clock.monotonic() / 1_000;
-    return { reply: null, pauseSeconds: session.failed(tracker, request, error, mayHaveLeft, now) };
+    const pauseSeconds = session.failed(tracker, request, error, mayHaveLeft, clock.monotonic() / 1_000);
+    const about = { tracker: tracker.url.host, reason: error.message };
+    // Being early is no failure.
+    if (tracker.state === 'working') log.debug('an announce came early', about);
+    else log.warn('an announce failed', about);
+    return { reply: null, pauseSeconds };
   }
 }
 

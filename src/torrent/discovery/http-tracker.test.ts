@@ -127,6 +127,11 @@ describe('an announce over HTTP', () => {
       });
     }
     expect(requests).toBe(5);
+    // It may have come in all the same, and some trackers count each `completed`: that is for its session to try again.
+    const completed = { ...request, event: 'completed' as const };
+    const announced = tracker.announce(place, completed, new AbortController().signal);
+    await expect(announced).rejects.toMatchObject({ kind: 'unreachable' });
+    expect(requests).toBe(6);
     tracker.close();
     await new Promise((closed) => raw.close(closed));
   });

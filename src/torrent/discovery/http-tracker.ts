@@ -41,7 +41,7 @@ export class HttpTracker implements TrackerClient {
     let url = new URL(announceUrl(tracker, request, this.#options.encryption));
     const urls = [tracker];
     for (let hop = 0; hop <= REDIRECTS; hop++) {
-      const reply = await this.#get(url, signal, request.sending);
+      const reply = await this.#get(url, request, signal);
       const status = reply.statusCode ?? 0;
       if (!REDIRECT_STATUS.includes(status)) return parseReply(await this.#body(reply, url, signal), urls, status);
       reply.resume();
@@ -57,14 +57,15 @@ export class HttpTracker implements TrackerClient {
     this.#agents['https:'].destroy();
   }
 
-  async #get(url: URL, signal: AbortSignal, sending?: () => Promise<void>): Promise<IncomingMessage> {
+  async #get(url: URL, { event, sending }: AnnounceRequest, signal: AbortSignal): Promise<IncomingMessage> {
     for (let tries = 0; ; tries++) {
       try {
         return await this.#getOnce(url, signal, sending);
       } catch (error) {
-        // A kept connection that the tracker closed just when it was used again has not brought the request there.
         if (!(error instanceof StaleConnectionError)) throw unreachable(url, error);
-        if (tries === CONNECTIONS_PER_HOST) throw unreachable(url, error.cause);
+        // A kept connection that the tracker closed just when it was used again has hardly brought the request there; if it
+        // has, only `completed` would count twice.
+        if (tries === CONNECTIONS_PER_HOST || event === 'completed') throw unreachable(url, error.cause);
       }
     }
   }
