@@ -30,6 +30,8 @@ export interface Namespaces {
   readonly far: string;
   /** `ip <words>` in `here`. */
   ip(...words: string[]): Promise<string>;
+  /** Gives both ends of tun0 an IPv6 address too. */
+  addIpv6(): Promise<{ readonly here: string; readonly there: string }>;
   /** Gives tun0 its address and the route to `far`, as at the beginning. */
   connectTunnel(): Promise<void>;
   /** Packets, of whatever kind, that `there` received over a link. */
@@ -39,6 +41,7 @@ export interface Namespaces {
   remove(): Promise<void>;
 }
 
+const TUNNEL_IPV6 = { here: 'fd77:1::2', there: 'fd77:1::1' };
 const TUNNEL = { here: '10.77.1.2', there: '10.77.1.1' };
 const ETHERNET = { here: '10.77.2.2', there: '10.77.2.1' };
 const FAR = '10.99.0.1';
@@ -71,6 +74,17 @@ export async function makeNamespaces(): Promise<Namespaces> {
   return {
     ...{ here, there, tunnel: TUNNEL.here, ethernet: ETHERNET.here, far: FAR },
     ip: (...words) => ip(here, ...words),
+    async addIpv6() {
+      for (const [one, address] of [
+        [here, TUNNEL_IPV6.here],
+        [there, TUNNEL_IPV6.there],
+      ] as const) {
+        await run(IP, ['netns', 'exec', one, 'sysctl', '-qw', 'net.ipv6.conf.tun0.disable_ipv6=0']);
+        // Nobody else can have it, and what is being checked cannot be bound.
+        await ip(one, 'address', 'add', `${address}/64`, 'dev', 'tun0', 'nodad');
+      }
+      return TUNNEL_IPV6;
+    },
     async connectTunnel() {
       await ip(here, 'address', 'add', `${TUNNEL.here}/24`, 'dev', 'tun0');
       await ip(here, 'route', 'add', FAR, 'via', TUNNEL.there);
