@@ -26,7 +26,7 @@ export interface ApplicationParts {
 
 /** Joins the rooms into what the outside may ask; ids become strings here. */
 export function createApplication(parts: ApplicationParts): Application {
-  const { imports, library, seeder, vault } = parts;
+  const { imports, library, seeder } = parts;
   const one = async (id: number) => torrentView(parts, await library.torrent(id));
   const torrentIds = async (id: string) => {
     const { kind, number } = parseId(id, 'tr');
@@ -52,40 +52,42 @@ export function createApplication(parts: ApplicationParts): Application {
     ready: parts.ready,
     stop: parts.stop,
   };
+}
 
-  async function stats(from: ApplicationParts): Promise<StatsView> {
-    const totals = await from.library.totals();
-    // What awake ones have counted since it was saved.
-    const awake = await from.library.torrents({ ids: seeder.awake() });
-    const sum = (key: 'uploadedBytes' | 'downloadedBytes') =>
-      awake.reduce((total, torrent) => total + counters(from, torrent)[key] - torrent[key], totals[key]);
-    const vaultStats = vault.stats();
-    const dht = from.dht();
-    const going = (await imports.list()).filter(({ state }) => !['done', 'failed', 'cancelled'].includes(state));
-    return {
-      version: from.version,
-      uptimeSeconds: Math.round((from.now() - from.startedAt) / 1_000),
-      peerPort: from.peerPort(),
-      store: from.store,
-      torrents: totals.torrents,
-      seeding: totals.seeding,
-      imports: going.length,
-      peers: from.peers(),
-      networkFault: from.networkFault(),
-      dhtState: dht.state,
-      dhtNodes: dht.nodes,
-      uploadedBytes: sum('uploadedBytes'),
-      downloadedBytes: sum('downloadedBytes'),
-      cacheBytes: vaultStats.cacheBytes,
-      cacheBudgetBytes: vaultStats.cacheBudgetBytes,
-      pinnedBytes: vaultStats.pinnedBytes,
-      spoolBytes: vaultStats.spoolBytes,
-      spoolBudgetBytes: vaultStats.spoolBudgetBytes,
-      storeReadBytes: vaultStats.fetchedBytes,
-      openedBytes: vaultStats.openedBytes,
-      storeWrittenBytes: vaultStats.uploadedBytes,
-    };
-  }
+/** The numbers now. */
+async function stats(parts: ApplicationParts): Promise<StatsView> {
+  const { imports, library, seeder, vault } = parts;
+  const totals = await library.totals();
+  // What awake ones have counted since it was saved.
+  const awake = await library.torrents({ ids: seeder.awake() });
+  const sum = (key: 'uploadedBytes' | 'downloadedBytes') =>
+    awake.reduce((total, torrent) => total + counters(parts, torrent)[key] - torrent[key], totals[key]);
+  const vaultStats = vault.stats();
+  const dht = parts.dht();
+  const going = (await imports.list()).filter(({ state }) => !['done', 'failed', 'cancelled'].includes(state));
+  return {
+    version: parts.version,
+    uptimeSeconds: Math.round((parts.now() - parts.startedAt) / 1_000),
+    peerPort: parts.peerPort(),
+    store: parts.store,
+    torrents: totals.torrents,
+    seeding: totals.seeding,
+    imports: going.length,
+    peers: parts.peers(),
+    networkFault: parts.networkFault(),
+    dhtState: dht.state,
+    dhtNodes: dht.nodes,
+    uploadedBytes: sum('uploadedBytes'),
+    downloadedBytes: sum('downloadedBytes'),
+    cacheBytes: vaultStats.cacheBytes,
+    cacheBudgetBytes: vaultStats.cacheBudgetBytes,
+    pinnedBytes: vaultStats.pinnedBytes,
+    spoolBytes: vaultStats.spoolBytes,
+    spoolBudgetBytes: vaultStats.spoolBudgetBytes,
+    storeReadBytes: vaultStats.fetchedBytes,
+    openedBytes: vaultStats.openedBytes,
+    storeWrittenBytes: vaultStats.uploadedBytes,
+  };
 }
 
 function importView(snapshot: ImportSnapshot): ImportView {

@@ -97,7 +97,7 @@ describe('in the DHT', () => {
     const [torrent] = looked;
     expect([looked.size, torrent?.isHungry()]).toEqual([1, true]);
     session.provide(PRIVATE, 7);
-    expect(looked.size).toBe(0);
+    expect([looked.size, session.torrent.isPrivate]).toEqual([0, true]);
     // A lookup under way may bring more: not for a private torrent.
     torrent?.found([{ host: '20.2.2.2', port: 5 }]);
     await clock.run(2_000);

@@ -1,7 +1,7 @@
 // A magnet link without trackers and without peers, among libtorrent's DHT nodes on this machine.
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bae, type ImportView, showLogsOnFailure, startBae, torrentOf } from '../parts/bae.ts';
+import { type Bae, type ImportView, type StatsView, showLogsOnFailure, startBae, torrentOf } from '../parts/bae.ts';
 import { dhtSettings, type LibtorrentSession, startLibtorrent } from '../parts/clients/libtorrent.ts';
 import { makeAlbum, type Tree, treeDifferences } from '../parts/content.ts';
 import { freePorts, temporaryFolder, waitFor } from '../parts/process.ts';
@@ -68,6 +68,8 @@ describe.each(['127.0.0.1', '::1'])('the DHT alone, on %s', (address) => {
       const started = await bae.ask<ImportView>('import', torrent.magnet);
       const done = await bae.untilImport(started.id, ['done'], FOUND_MILLISECONDS);
       expect(done.infoHash).toBe(torrent.infoHash);
+      const { dhtState, dhtNodes } = await bae.ask<StatsView>('stats');
+      expect([dhtState, dhtNodes > 0]).toEqual(['ready', true]);
     } finally {
       await seed.stop('kill');
     }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bae, callSocket, type ImportView, showLogsOnFailure, startBae } from '../parts/bae.ts';
+import { type Bae, callSocket, type ImportView, showLogsOnFailure, startBae, torrentOf } from '../parts/bae.ts';
 import { type LibtorrentSession, startLibtorrent } from '../parts/clients/libtorrent.ts';
 import { makeAlbum, type Tree } from '../parts/content.ts';
 import { makeNamespaces, type Namespaces } from '../parts/namespaces.ts';
@@ -86,6 +86,12 @@ describe('peer exchange with libtorrent', () => {
       const [ofOne, ofTwo] = [await one.peers(torrent.infoHash), await two.peers(torrent.infoHash)];
       return ofOne.some(({ port }) => port === two.port) || ofTwo.some(({ port }) => port === one.port);
     });
+    // A person can see who is connected, and how.
+    const { id } = await torrentOf(bae, torrent.infoHash);
+    const shown = (await bae.cli('show', id)).stdout.split('\n').filter((line) => line.startsWith('peer '));
+    const way = '(not encrypted|encrypted handshake|encrypted)';
+    const line = new RegExp(`^peer +127\\.0\\.0\\.1:\\d+ libtorrent.*, ${way}: has \\d+ %, got .* from here$`);
+    expect(shown).toEqual([expect.stringMatching(line), expect.stringMatching(line)]);
   });
 });
 

@@ -81,10 +81,16 @@ describe('completed', () => {
     expect(handle.rest()).not.toBeNull();
   });
 
-  test('that is refused was not counted: it is sent again, by another run too', async () => {
-    let answer: Answer = new TrackerError('refused', 'Database is down');
-    const { handle, pass, told } = await whole(() => answer);
-    await pass(1_000);
+  test.each([
+    ['refused', new TrackerError('refused', 'Database is down')],
+    ['answered with an error status', new TrackerError('unreachable', 'a answers with status 502', null, true)],
+  ])('that is %s was not counted: it is sent again, by another run too', async (_, error) => {
+    let answer: Answer = error;
+    const { handle, pass, told } = await whole(async ({ sending }) => {
+      await sending?.();
+      return answer;
+    });
+    await pass(3_600);
     expect([told() > COMPLETED_TRIES, handle.session.completedSent]).toEqual([true, false]);
     answer = EMPTY_REPLY;
     await pass(1_800);

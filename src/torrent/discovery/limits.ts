@@ -38,4 +38,4 @@ export const STOPPED_MILLISECONDS = 5_000;
 /** Trackers take the same event of a peer once in so long; who is told to be early comes again after it. */
 export const EVENT_REPEAT_SECONDS = 30;
 /** A `completed` that was sent and never answered is sent this often in all: it may have been counted each time. */
-export const COMPLETED_TRIES = 3;
+export const COMPLETED_TRIES = 5;

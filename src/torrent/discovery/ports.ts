@@ -68,11 +68,19 @@ export class TrackerError extends Error {
   readonly kind: 'unreachable' | 'refused' | 'never';
   /** The tracker's own wish (BEP 31). */
   readonly retryInSeconds: number | null;
+  /** Of what is unreachable: its server answered with an error, so the announce did not count. */
+  readonly isUncounted: boolean;
 
-  constructor(kind: 'unreachable' | 'refused' | 'never', message: string, retryInSeconds: number | null = null) {
+  constructor(
+    kind: 'unreachable' | 'refused' | 'never',
+    message: string,
+    retryInSeconds: number | null = null,
+    isUncounted = false,
+  ) {
     super(message);
     this.name = 'TrackerError';
     this.kind = kind;
     this.retryInSeconds = retryInSeconds;
+    this.isUncounted = isUncounted;
   }
 }

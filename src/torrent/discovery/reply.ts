@@ -9,6 +9,7 @@ import { trackerWords } from './words.ts';
 const REPLY_TOKENS = 20_000;
 const REPLY_DEPTH = 8;
 const SECONDS_A_MINUTE = 60;
+const FIRST_ERROR_STATUS = 400;
 
 /**
  * Reads a tracker's HTTP reply (BEP 3, 7, 23, 31). `urls` led to it, the last of them gave it; messages name its host and
@@ -23,15 +24,13 @@ export function parseReply(body: Buffer, urls: readonly URL[], status: number): 
     reply = decode(body, { maxBytes: REPLY_BYTES, maxDepth: REPLY_DEPTH, maxTokens: REPLY_TOKENS });
     if (reply.get('failure reason') === undefined && status === 200) return readReply(reply, urls);
   } catch (error) {
-    throw new TrackerError(
-      'unreachable',
-      status === 200
-        ? `the reply of ${host} is malformed: ${errorMessage(error)}`
-        : `${host} answers with status ${status}`,
-    );
+    const what = status === 200 ? `the reply of ${host} is malformed: ${errorMessage(error)}` : ofStatus(host, status);
+    throw new TrackerError('unreachable', what, null, status >= FIRST_ERROR_STATUS);
   }
-  throw failure(reply, urls, `${host} answers with status ${status}`);
+  throw failure(reply, urls, ofStatus(host, status));
 }
+
+const ofStatus = (host: string, status: number) => `${host} answers with status ${status}`;
 
 function readReply(reply: BencodeValue, urls: readonly URL[]): AnnounceReply {
   const count = (key: string) => reply.get(key)?.integer(0) ?? null;

@@ -222,7 +222,7 @@ export class AnnounceSession {
    * been, and is sent again a few times, since some trackers that count do not answer.
    */
   #completedFailed(error: TrackerError, early: ReturnType<typeof earlyOf>, mayHaveLeft: boolean): void {
-    if (error.kind !== 'unreachable') {
+    if (error.kind !== 'unreachable' || error.isUncounted) {
       if (mayHaveLeft) this.#completedTries--;
       if (early === 'same-event') this.#completed = 'told';
     } else if (this.#completedTries >= COMPLETED_TRIES) this.#completed = 'told';

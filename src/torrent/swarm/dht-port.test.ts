@@ -44,6 +44,29 @@ describe('the DHT node of', () => {
     expect([bit, ports]).toEqual([false, []]);
   });
 
+  it('a torrent that turns out to be private is not spoken of from then on (BEP 27)', async () => {
+    const simulation = new Simulation({ bytes: 100 * KIB, pieceLength: 16 * KIB, info: { private: 1 } });
+    const node = await simulation.node({
+      dht: { port: 6_900, heard: () => undefined },
+      spec: { info: null, id: null },
+    });
+    const { infoHash, pieceCount } = simulation.info;
+    const bits: (boolean | undefined)[] = [];
+    for (const [address, isKnown] of [
+      ['30.0.0.1', false],
+      ['30.0.0.2', true],
+    ] as const) {
+      if (isKnown) node.torrent.provide(simulation.info, 9);
+      const peerId = Buffer.from(`-XX0001-${address.padEnd(12, '-')}`);
+      const network = simulation.network.host(address);
+      const dialling = RawPeer.dial(network, node.address, node.port, { infoHash, pieceCount, peerId });
+      await simulation.clock.run(100);
+      bits.push((await dialling).handshake?.features.dht);
+    }
+    expect(bits).toEqual([true, false]);
+    await simulation.end();
+  });
+
   it('a private torrent is not spoken of, nor heard (BEP 27)', async () => {
     expect(await meet(6_900, { private: 1 })).toEqual({ bit: false, first: 'haveAll', ports: [], heard: [] });
   });

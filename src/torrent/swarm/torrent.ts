@@ -29,7 +29,7 @@ const ALL_NORMAL: Priorities = { ranges: [], rest: 'normal' };
 export class SwarmTorrent implements Torrent, DialingTorrent {
   readonly infoHash: Buffer;
   readonly peerId: Buffer;
-  readonly isPrivate: boolean;
+  isPrivate: boolean;
   info: Info | null;
   id: number | null;
   handle: Handle | null = null;
@@ -115,6 +115,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
     this.id = id;
     // Only now is it known that the torrent is private: peers from elsewhere must go (BEP 27).
     if (info.isPrivate && !this.isPrivate) this.loop.becomePrivate();
+    this.isPrivate = info.isPrivate;
     this.#open();
   }
 
@@ -270,8 +271,7 @@ export class SwarmTorrent implements Torrent, DialingTorrent {
 
   /** Peers may come: for a torrent that can be served, or whose metadata are wanted. */
   #letIn(): void {
-    const ready = this.info === null || this.handle !== null;
-    this.loop.isOpen = ready && this.#seeding && !this.#removed;
+    this.loop.isOpen = (this.info === null || this.handle !== null) && this.#seeding && !this.#removed;
     if (this.loop.isOpen) this.#home.wake();
   }
 
