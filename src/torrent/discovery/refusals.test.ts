@@ -91,6 +91,7 @@ const SAID: Readonly<Record<string, readonly (readonly [string, Refusal | null])
     ['access denied', 'account'],
     ['Requested download is not authorized for use with this tracker.', 'torrent'],
     ['info_hash is not authorized for use with this tracker', 'torrent'],
+    ['not registered', 'torrent'],
     ['unapproved client', 'client'],
     ['unapproved torrent', 'torrent'],
     ['disallowed info_hash', 'torrent'],

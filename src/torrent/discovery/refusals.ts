@@ -50,7 +50,7 @@ const PHRASES: readonly (readonly [Refusal, RegExp])[] = [
     'torrent',
     /(torrent|info.?hash)\b.*(deleted|removed|banned|trumped|rejected|postponed|black ?list|moderation|unregistered)/i,
   ],
-  ['torrent', /requested download is not authori[sz]ed/i],
+  ['torrent', /requested download is not authori[sz]ed|\b(not |un)registered\b/i],
 ];
 
 /** What a failure reason means, where it is one of the known kinds. */

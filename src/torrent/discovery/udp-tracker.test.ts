@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../lib/clock.ts';
 import { systemRandom } from '../../lib/random.ts';
-import type { AnnounceRequest } from './ports.ts';
+import { type AnnounceRequest, TrackerError } from './ports.ts';
 import { createResolver } from './resolver.ts';
 import { UdpTracker } from './udp-tracker.ts';
 
@@ -93,4 +93,34 @@ test('short replies are malformed; a wrong transaction id or another sender is n
   announceReply = (transaction) => good(Buffer.from(transaction.map((byte) => byte ^ 1)));
   await expect(tracker.announce(url, request, AbortSignal.timeout(300))).rejects.toThrow('did not answer in time');
   stranger.close();
+});
+
+test('the announce leaves when `sending` allows it, once the tracker has answered to the connect; never where that fails', async () => {
+  announceReply = good;
+  const lengths: number[] = [];
+  const sending = async () => {
+    lengths.push(...packets.map((packet) => packet.length));
+  };
+  await tracker.announce(url, { ...request, sending }, AbortSignal.timeout(3_000));
+  expect([lengths, packets.length]).toEqual([[16], 2]);
+  const refused = new TrackerError('unreachable', 'not kept');
+  const broken = { ...request, sending: () => Promise.reject(refused) };
+  await expect(tracker.announce(url, broken, AbortSignal.timeout(3_000))).rejects.toBe(refused);
+  expect(packets).toHaveLength(2);
+});
+
+test('a tracker with an IPv6 address names peers that have one', async () => {
+  const six = createSocket('udp6');
+  await new Promise<void>((ready) => six.bind(0, '::1', ready));
+  six.on('message', (packet, from) => {
+    const transaction = packet.subarray(12, 16);
+    const peer = Buffer.concat([Buffer.alloc(15), Buffer.from('011ae1', 'hex')]);
+    const head = Buffer.concat([Buffer.from('00000001', 'hex'), transaction, Buffer.alloc(12)]);
+    const connected = Buffer.concat([Buffer.alloc(4), transaction, CONNECTION]);
+    six.send(packet.length === 16 ? connected : Buffer.concat([head, peer]), from.port, from.address);
+  });
+  const place = new URL(`udp://[::1]:${six.address().port}/announce`);
+  const { peers } = await tracker.announce(place, request, AbortSignal.timeout(3_000));
+  expect(peers).toEqual([{ host: '::1', port: 6881 }]);
+  six.close();
 });
