@@ -16,7 +16,7 @@ export type Refusal = 'client' | 'torrent' | 'passkey' | 'account' | 'places' | 
  */
 const PHRASES: readonly (readonly [Refusal, RegExp])[] = [
   ['passkey', /pass ?key|auth ?key|rss ?key|torrent[_ ]pass\b|\bpid\b.*(invalid|unknown|not)/i],
-  ['passkey', /(download|re-?download|get) .*\.?torrent.* again|re-?download the|registered user/i],
+  ['passkey', /(download|re-?download|get) .*\.?torrent.* again|re-?download th(e|is)\b|registered user/i],
   [
     'client',
     /(client|user.?agent|peer.?id|agent)\b.*(not |n't |un)(\w+ )*(allow|whitelist|white list|permit|approv|support|accept)/i,
@@ -29,9 +29,9 @@ const PHRASES: readonly (readonly [Refusal, RegExp])[] = [
     'client',
     /(bann|black ?list|block|forbidden|unsupported|invalid|disallow|cannot use|unapprov)\w* (\w+ )?(client|user.?agent|peer.?id|agent)/i,
   ],
-  ['client', /browser|crawler|abnormal access|non-compact clients/i],
+  ['client', /browser|crawler|abnormal access|non-compact clients|no user.?agent|user.?agent must/i],
   ['places', /(more than|up ?to|limit|only|already)\b.*\b(locations?|places?|clients?|peers on this torrent)\b/i],
-  ['places', /already (are )?(download|seed|leech)|connection limit|slot limit/i],
+  ['places', /already (are )?(download|seed|leech)|connection limit|slot limit|torrent\(s\) allowed|only from \d+ ip/i],
   [
     'account',
     /(user|account|you)\b.*(bann|disabled|parked|not found|unknown|inactive|suspended|does not exist|deleted)/i,
@@ -39,8 +39,11 @@ const PHRASES: readonly (readonly [Refusal, RegExp])[] = [
   ['account', /(you|account)\b.*(not|n't) (\w+ )?(enabled|activated|welcome)|no longer welcome|still validating/i],
   ['account', /(unknown|invalid|disabled|banned) (user|account)|authentication (failed|failure)|not authenticated/i],
   ['account', /log ?in\b|privileges?.* (revoked|removed|disabled)|group not found|trying to cheat/i],
-  ['account', /access denied|leeching forbidden|ratio is too low|permission|not authori[sz]ed \(\d/i],
-  ['address', /\bip\b.*(bann|black ?list|block)|(bann|black ?list|block)\w* ip\b|\bport\b.*black ?list|illegal port/i],
+  ['account', /access denied|leeching forbidden|ratio is too low|vip access|permission|not authori[sz]ed \(\d/i],
+  [
+    'address',
+    /\bip\b.*(bann|black ?list|block)|(bann|black ?list|block)\w* ip\b|\bport\b.*black ?list|illegal port|invalid ip\b|properly forwarded/i,
+  ],
   ['torrent', /(unregistered|unknown|deleted|invalid|disallowed|unapproved) (torrent|info.?hash)/i],
   [
     'torrent',
@@ -48,7 +51,7 @@ const PHRASES: readonly (readonly [Refusal, RegExp])[] = [
   ],
   [
     'torrent',
-    /(torrent|info.?hash)\b.*(deleted|removed|banned|trumped|rejected|postponed|black ?list|moderation|unregistered)/i,
+    /(torrent|info.?hash)\b.*(deleted|removed|banned|trumped|rejected|postponed|frozen|black ?list|moderation|unregistered)/i,
   ],
   ['torrent', /requested download is not authori[sz]ed|\b(not |un)registered\b/i],
 ];
