@@ -2,14 +2,25 @@ import type { ImportManager, ImportSnapshot } from '../import/index.ts';
 import { BaeError } from '../lib/errors.ts';
 import type { LibraryManager, LibraryTorrent } from '../library/index.ts';
 import type { TorrentSeeder } from '../seed/index.ts';
+import type { Settings } from '../settings/index.ts';
 import type { Vault } from '../vault/index.ts';
-import type { Application, ImportView, StatsView, TorrentDetail, TorrentView } from './ports.ts';
+import type {
+  Application,
+  ImportView,
+  LimitChanges,
+  LimitsView,
+  SettingsView,
+  StatsView,
+  TorrentDetail,
+  TorrentView,
+} from './ports.ts';
 
 export interface ApplicationParts {
   readonly imports: ImportManager;
   readonly library: LibraryManager;
   readonly seeder: TorrentSeeder;
   readonly vault: Vault;
+  readonly settings: Settings;
   readonly version: string;
   readonly startedAt: number;
   readonly now: () => number;
@@ -25,7 +36,7 @@ export interface ApplicationParts {
 
 /** Joins the rooms into what the outside may ask; ids become strings here. */
 export function createApplication(parts: ApplicationParts): Application {
-  const { imports, library, seeder, vault } = parts;
+  const { imports, library, seeder, vault, settings } = parts;
   const one = async (id: number) => torrentView(parts, await library.torrent(id));
   const torrentIds = async (id: string) => {
     const { kind, number } = parseId(id, 'tr');
@@ -46,11 +57,39 @@ export function createApplication(parts: ApplicationParts): Application {
     torrent: async (id) => torrentDetail(parts, (await torrentIds(id))[0] as number),
     setSeeding: (id, on) => each(id, (torrent) => library.setTorrentSeeding(torrent, on)),
     setPinned: (id, on) => each(id, (torrent) => seeder.setCacheMode(torrent, on ? 'pinned' : 'on-demand')),
-    setLimits: (id, limits) => each(id, (torrent) => seeder.setLimits(torrent, limits)),
+    setLimits,
+    settings: () => settingsView(settings),
+    setSettings: async (changes) => {
+      await settings.setLimits(changes);
+      return settingsView(settings);
+    },
     stats: () => stats(parts),
     ready: parts.ready,
     stop: parts.stop,
   };
+
+  async function setLimits(id: string, limits: LimitChanges): Promise<LimitsView[]> {
+    const { kind, number } = parseId(id, 'tri');
+    if (kind === 'i') {
+      const { state, torrentId } = await imports.get(number);
+      if (state !== 'done' || torrentId === null) return [{ ...(await imports.setLimits(number, limits)), id }];
+      return [await limitsOf(torrentId, limits)];
+    }
+    const ids = kind === 't' ? [number] : await library.torrentsOfRelease(number);
+    const views: LimitsView[] = [];
+    for (const torrent of ids) views.push(await limitsOf(torrent, limits));
+    return views;
+  }
+
+  /** Of a torrent that is in the library, or on its way into it. */
+  async function limitsOf(torrent: number, limits: LimitChanges): Promise<LimitsView> {
+    const id = `t${torrent}`;
+    const bringing = await imports.bringing(torrent);
+    if (bringing !== null) return { ...(await imports.setLimits(bringing, limits)), id };
+    await seeder.setLimits(torrent, limits);
+    const { uploadBytesPerSecond, downloadBytesPerSecond } = await library.torrent(torrent);
+    return { id, uploadBytesPerSecond, downloadBytesPerSecond };
+  }
 
   async function stats(from: ApplicationParts): Promise<StatsView> {
     const totals = await from.library.totals();
@@ -78,10 +117,17 @@ export function createApplication(parts: ApplicationParts): Application {
       spoolBytes: vaultStats.spoolBytes,
       spoolBudgetBytes: vaultStats.spoolBudgetBytes,
       storeReadBytes: vaultStats.fetchedBytes,
+      egressBytes: vaultStats.egress.bytes,
+      egressBytesPerDay: vaultStats.egress.bytesPerDay,
+      egressWaiting: vaultStats.egress.waiting,
       openedBytes: vaultStats.openedBytes,
       storeWrittenBytes: vaultStats.uploadedBytes,
     };
   }
+}
+
+function settingsView({ limits, fixed }: Settings): SettingsView {
+  return { ...limits, fixed: Object.fromEntries(Object.entries(fixed).map(([name, { where }]) => [name, where])) };
 }
 
 function importView(snapshot: ImportSnapshot): ImportView {

@@ -136,6 +136,7 @@ export class Attempt {
       downloadedBytes: torrent.downloaded_bytes,
       priorities: this.#isPastClues ? restAfterClues(torrent.info) : cluesFirst(torrent.info),
     });
+    await this.#limit();
     return torrent.info;
   }
 
@@ -154,6 +155,7 @@ export class Attempt {
         }
       },
     );
+    await this.#limit();
     await this.#watch.until(() => {
       if (wrong !== null) throw wrong;
       return this.#found !== null;
@@ -195,6 +197,11 @@ export class Attempt {
     this.#session = session;
     this.addPeers(this.#record.row.peers_json);
     return session;
+  }
+
+  /** Read only when the session is there: what is set from then on reaches it by itself. */
+  async #limit(): Promise<void> {
+    this.#torrent.setLimits(await this.#rows.limits(this.#record.row.id));
   }
 
   get #torrent() {

@@ -4,6 +4,7 @@ import { ColdBudget } from './cold-budget.ts';
 import type { SwarmContext } from './context.ts';
 import { type BlockRun, bytesOf, CANCELLED, copyOut } from './leases.ts';
 import * as limits from './limits.ts';
+import { ParkedRequests } from './parked-requests.ts';
 import type { RequestQueue } from './request-queue.ts';
 import type { UploadSource } from './uploader.ts';
 
@@ -37,6 +38,7 @@ export class ColdReads {
   readonly #queue: RequestQueue;
   readonly #budget: ColdBudget;
   readonly #reads: ColdRead[] = [];
+  readonly #parked = new ParkedRequests();
   #retryAt = 0;
 
   constructor(owner: ColdOwner, source: UploadSource, context: SwarmContext, queue: RequestQueue) {
@@ -73,9 +75,13 @@ export class ColdReads {
     const { heldBytes } = this.#owner;
     if (heldBytes > 0 && heldBytes + 2 * limits.COLD_UNIT_BYTES > limits.PEER_HELD_BYTES) return false;
     const run = this.#queue.takeRun(bytes);
-    if (store.tier(handle, offset, bytes) === 'remote' && !this.#budget.fetch(offset, bytes, now)) {
-      this.#owner.refuse(run);
-      return true;
+    if (store.tier(handle, offset, bytes) === 'remote') {
+      const mayFetch = store.mayFetch?.() ?? true;
+      if (!mayFetch && this.#parked.add(run, now)) return true;
+      if (!mayFetch || !this.#budget.fetch(offset, bytes, now)) {
+        this.#owner.refuse(run);
+        return true;
+      }
     }
     const read: ColdRead = { run, heldBytes: bytes, lease: null, arrivedAt: 0 };
     this.#reads.push(read);
@@ -96,8 +102,9 @@ export class ColdReads {
     return { run: read.run, lease: read.lease };
   }
 
-  /** True if the block was being read and will not be sent. */
+  /** True if the block was being read, or was parked, and will not be sent. */
   cancel(index: number, begin: number): boolean {
+    if (this.#parked.cancel(index, begin)) return true;
     for (const { run } of this.#reads) {
       for (let at = 0; at < run.length; at += 3) {
         if (run[at] !== index || run[at + 1] !== begin) continue;
@@ -108,8 +115,9 @@ export class ColdReads {
     return false;
   }
 
-  /** Calls for each block being read. */
+  /** Calls for each block being read or parked. */
   scan(call: (index: number, begin: number, length: number) => void): void {
+    this.#parked.scan(call);
     for (const { run } of this.#reads) {
       for (let at = 0; at < run.length; at += 3) {
         if (run[at] !== CANCELLED) call(run[at] as number, run[at + 1] as number, run[at + 2] as number);
@@ -119,6 +127,7 @@ export class ColdReads {
 
   /** Once a second: what arrived and could not be sent is copied out, what failed is tried again. */
   tick(now: number): void {
+    this.#owner.refuse(this.#parked.due(now));
     for (const read of this.#reads) {
       if (read.lease === null || now - read.arrivedAt <= limits.LEASE_MILLISECONDS) continue;
       read.lease = copyOut(read.lease);
@@ -161,7 +170,8 @@ export class ColdReads {
 
   /** Whether bytes are far away and the peer is entitled to them; counts them if so. */
   #mayFetch({ offset, length }: ByteRange): boolean {
-    if (this.#context.store.tier(this.#source.handle, offset, length) !== 'remote') return false;
+    const { store } = this.#context;
+    if (store.tier(this.#source.handle, offset, length) !== 'remote' || store.mayFetch?.() === false) return false;
     return this.#budget.fetch(offset, length, this.#context.clock.monotonic());
   }
 

@@ -4,7 +4,7 @@ import type { Connection, Handle, Lease } from '../ports.ts';
 import { BLOCK_BYTES, encodeReject } from '../wire/index.ts';
 import type { Taker } from './bandwidth.ts';
 import { Batch } from './batch.ts';
-import type { Bucket } from './bucket.ts';
+import { Bucket } from './bucket.ts';
 import { type ColdOwner, ColdReads } from './cold-reads.ts';
 import type { SwarmContext } from './context.ts';
 import { type BlockRun, bytesOf, CANCELLED } from './leases.ts';
@@ -45,6 +45,7 @@ export class Uploader implements ColdOwner, Taker {
   heldBytes = 0;
   credit = 0;
   readonly bucket: Bucket;
+  readonly own = new Bucket();
   readonly #peer: UploadPeer;
   readonly #source: UploadSource;
   readonly #context: SwarmContext;
@@ -70,8 +71,7 @@ export class Uploader implements ColdOwner, Taker {
 
   /** Where rates are limited no more is read at once than one share of them. */
   get runBytes(): number {
-    const { up } = this.#context.bandwidth;
-    return up.all.isLimited || this.bucket.isLimited ? limits.SHARE_BYTES : limits.RUN_BYTES;
+    return this.#context.bandwidth.up.limits(this) ? limits.SHARE_BYTES : limits.RUN_BYTES;
   }
 
   request(index: number, begin: number, length: number): void {
