@@ -1,5 +1,6 @@
 import { errorKind } from '../../lib/errors.ts';
 import type { ByteRange, Lease } from '../ports.ts';
+import { SLAB_BYTES } from './batch.ts';
 import { ColdBudget } from './cold-budget.ts';
 import type { SwarmContext } from './context.ts';
 import { type BlockRun, bytesOf, CANCELLED, copyOut } from './leases.ts';
@@ -8,10 +9,13 @@ import { ParkedRequests } from './parked-requests.ts';
 import type { RequestQueue } from './request-queue.ts';
 import type { UploadSource } from './uploader.ts';
 
+/** What arrives may have to be copied into a slab, which is a little larger than the segment that it frees. */
+const MOST_HELD_BYTES = limits.PEER_HELD_BYTES - (SLAB_BYTES - limits.COLD_UNIT_BYTES);
+
 /** Blocks that are not in memory and are being read. */
 export interface ColdRead {
   readonly run: BlockRun;
-  /** What it is counted with: the bytes it will bring, then what its lease pins. */
+  /** What it is counted with: the segments it will pin, then what its lease pins. */
   heldBytes: number;
   lease: Lease | null;
   arrivedAt: number;
@@ -71,9 +75,8 @@ export class ColdReads {
     const { store } = this.#context;
     const { handle, info } = this.#source;
     const bytes = this.#queue.runBytes(info.pieceLength, this.#owner.runBytes);
-    // A run may lie in two segments.
-    const { heldBytes } = this.#owner;
-    if (heldBytes > 0 && heldBytes + 2 * limits.COLD_UNIT_BYTES > limits.PEER_HELD_BYTES) return false;
+    const pinnedBytes = pinnedBy(offset, bytes);
+    if (this.#owner.heldBytes + pinnedBytes > MOST_HELD_BYTES) return false;
     const run = this.#queue.takeRun(bytes);
     if (store.tier(handle, offset, bytes) === 'remote') {
       const mayFetch = store.mayFetch?.() ?? true;
@@ -83,9 +86,9 @@ export class ColdReads {
         return true;
       }
     }
-    const read: ColdRead = { run, heldBytes: bytes, lease: null, arrivedAt: 0 };
+    const read: ColdRead = { run, heldBytes: pinnedBytes, lease: null, arrivedAt: 0 };
     this.#reads.push(read);
-    this.#owner.hold(bytes);
+    this.#owner.hold(pinnedBytes);
     store.read(handle, offset, bytes).then(
       (lease) => this.#arrived(read, lease),
       (error: unknown) => this.#failed(read, error),
@@ -209,4 +212,10 @@ export class ColdReads {
     this.#reads.splice(this.#reads.indexOf(read), 1);
     this.#owner.hold(-read.heldBytes);
   }
+}
+
+/** Bytes of the segments that a run of torrent bytes lies in, where the store's segments begin with the torrent's first byte. */
+function pinnedBy(offset: number, length: number): number {
+  const first = Math.floor(offset / limits.COLD_UNIT_BYTES);
+  return (Math.floor((offset + length - 1) / limits.COLD_UNIT_BYTES) + 1 - first) * limits.COLD_UNIT_BYTES;
 }
