@@ -1,19 +1,11 @@
 import type { ImportManager, ImportSnapshot } from '../import/index.ts';
-import { BaeError } from '../lib/errors.ts';
 import type { LibraryManager, LibraryTorrent } from '../library/index.ts';
 import type { TorrentSeeder } from '../seed/index.ts';
 import type { Settings } from '../settings/index.ts';
 import type { Vault } from '../vault/index.ts';
-import type {
-  Application,
-  ImportView,
-  LimitChanges,
-  LimitsView,
-  SettingsView,
-  StatsView,
-  TorrentDetail,
-  TorrentView,
-} from './ports.ts';
+import { parseId } from './ids.ts';
+import { limitCalls } from './limit-calls.ts';
+import type { Application, ImportView, StatsView, TorrentDetail, TorrentView } from './ports.ts';
 
 export interface ApplicationParts {
   readonly imports: ImportManager;
@@ -36,7 +28,7 @@ export interface ApplicationParts {
 
 /** Joins the rooms into what the outside may ask; ids become strings here. */
 export function createApplication(parts: ApplicationParts): Application {
-  const { imports, library, seeder, vault, settings } = parts;
+  const { imports, library, seeder, vault } = parts;
   const one = async (id: number) => torrentView(parts, await library.torrent(id));
   const torrentIds = async (id: string) => {
     const { kind, number } = parseId(id, 'tr');
@@ -57,39 +49,11 @@ export function createApplication(parts: ApplicationParts): Application {
     torrent: async (id) => torrentDetail(parts, (await torrentIds(id))[0] as number),
     setSeeding: (id, on) => each(id, (torrent) => library.setTorrentSeeding(torrent, on)),
     setPinned: (id, on) => each(id, (torrent) => seeder.setCacheMode(torrent, on ? 'pinned' : 'on-demand')),
-    setLimits,
-    settings: () => settingsView(settings),
-    setSettings: async (changes) => {
-      await settings.setLimits(changes);
-      return settingsView(settings);
-    },
+    ...limitCalls(parts),
     stats: () => stats(parts),
     ready: parts.ready,
     stop: parts.stop,
   };
-
-  async function setLimits(id: string, limits: LimitChanges): Promise<LimitsView[]> {
-    const { kind, number } = parseId(id, 'tri');
-    if (kind === 'i') {
-      const { state, torrentId } = await imports.get(number);
-      if (state !== 'done' || torrentId === null) return [{ ...(await imports.setLimits(number, limits)), id }];
-      return [await limitsOf(torrentId, limits)];
-    }
-    const ids = kind === 't' ? [number] : await library.torrentsOfRelease(number);
-    const views: LimitsView[] = [];
-    for (const torrent of ids) views.push(await limitsOf(torrent, limits));
-    return views;
-  }
-
-  /** Of a torrent that is in the library, or on its way into it. */
-  async function limitsOf(torrent: number, limits: LimitChanges): Promise<LimitsView> {
-    const id = `t${torrent}`;
-    const bringing = await imports.bringing(torrent);
-    if (bringing !== null) return { ...(await imports.setLimits(bringing, limits)), id };
-    await seeder.setLimits(torrent, limits);
-    const { uploadBytesPerSecond, downloadBytesPerSecond } = await library.torrent(torrent);
-    return { id, uploadBytesPerSecond, downloadBytesPerSecond };
-  }
 
   async function stats(from: ApplicationParts): Promise<StatsView> {
     const totals = await from.library.totals();
@@ -124,10 +88,6 @@ export function createApplication(parts: ApplicationParts): Application {
       storeWrittenBytes: vaultStats.uploadedBytes,
     };
   }
-}
-
-function settingsView({ limits, fixed }: Settings): SettingsView {
-  return { ...limits, fixed: Object.fromEntries(Object.entries(fixed).map(([name, { where }]) => [name, where])) };
 }
 
 function importView(snapshot: ImportSnapshot): ImportView {
@@ -197,15 +157,4 @@ async function torrentDetail(parts: ApplicationParts, id: number): Promise<Torre
 function hostOf(announce: string): string {
   const url = new URL(announce);
   return `${url.protocol}//${url.host}`;
-}
-
-/** `t12`, `r3`, `i7`: a letter for the kind, then a number. */
-function parseId(id: string, kinds: string): { kind: string; number: number } {
-  const match = /^([a-z])([1-9]\d{0,14})$/.exec(id);
-  const kind = match?.[1] ?? '';
-  if (match === null || !kinds.includes(kind)) {
-    const examples = [...kinds].map((letter) => `${letter}1`).join(' or ');
-    throw new BaeError('not-found', `Nothing has the id ${id.slice(0, 32)}: ids look like ${examples}.`);
-  }
-  return { kind, number: Number(match[2]) };
 }
