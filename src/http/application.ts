@@ -61,7 +61,6 @@ export function createApplication(parts: ApplicationParts): Application {
     const awake = await from.library.torrents({ ids: seeder.awake() });
     const sum = (key: 'uploadedBytes' | 'downloadedBytes') =>
       awake.reduce((total, torrent) => total + counters(from, torrent)[key] - torrent[key], totals[key]);
-    const vaultStats = vault.stats();
     const going = (await imports.list()).filter(({ state }) => !['done', 'failed', 'cancelled'].includes(state));
     return {
       version: from.version,
@@ -75,19 +74,25 @@ export function createApplication(parts: ApplicationParts): Application {
       networkFault: from.networkFault(),
       uploadedBytes: sum('uploadedBytes'),
       downloadedBytes: sum('downloadedBytes'),
-      cacheBytes: vaultStats.cacheBytes,
-      cacheBudgetBytes: vaultStats.cacheBudgetBytes,
-      pinnedBytes: vaultStats.pinnedBytes,
-      spoolBytes: vaultStats.spoolBytes,
-      spoolBudgetBytes: vaultStats.spoolBudgetBytes,
-      storeReadBytes: vaultStats.fetchedBytes,
-      egressBytes: vaultStats.egress.bytes,
-      egressBytesPerDay: vaultStats.egress.bytesPerDay,
-      egressWaiting: vaultStats.egress.waiting,
-      openedBytes: vaultStats.openedBytes,
-      storeWrittenBytes: vaultStats.uploadedBytes,
+      ...vaultNumbers(vault.stats()),
     };
   }
+}
+
+function vaultNumbers(stats: ReturnType<Vault['stats']>) {
+  return {
+    cacheBytes: stats.cacheBytes,
+    cacheBudgetBytes: stats.cacheBudgetBytes,
+    pinnedBytes: stats.pinnedBytes,
+    spoolBytes: stats.spoolBytes,
+    spoolBudgetBytes: stats.spoolBudgetBytes,
+    storeReadBytes: stats.fetchedBytes,
+    egressBytes: stats.egress.bytes,
+    egressBytesPerDay: stats.egress.bytesPerDay,
+    egressWaiting: stats.egress.waiting,
+    openedBytes: stats.openedBytes,
+    storeWrittenBytes: stats.uploadedBytes,
+  };
 }
 
 function importView(snapshot: ImportSnapshot): ImportView {
