@@ -136,7 +136,6 @@ export class Attempt {
       downloadedBytes: torrent.downloaded_bytes,
       priorities: this.#isPastClues ? restAfterClues(torrent.info) : cluesFirst(torrent.info),
     });
-    await this.#limit();
     return torrent.info;
   }
 
@@ -155,7 +154,6 @@ export class Attempt {
         }
       },
     );
-    await this.#limit();
     await this.#watch.until(() => {
       if (wrong !== null) throw wrong;
       return this.#found !== null;
@@ -180,11 +178,14 @@ export class Attempt {
   #begin(spec: Omit<BeginSpec, 'mode' | 'listener'>, onMetadata?: (rawInfo: Buffer) => void): TorrentSession {
     this.#abort.signal.throwIfAborted();
     const look = () => this.#watch.look();
+    const fail = (error: Error) => {
+      this.#fault = error;
+      look();
+    };
     const onError = (error: Error) => {
       // What the engine can try again by itself is not the end of an import.
       if (error instanceof BaeError && error.retryable) return;
-      this.#fault = error;
-      look();
+      fail(error);
     };
     const listener = {
       onPiece: look,
@@ -195,13 +196,10 @@ export class Attempt {
     };
     const session = this.#options.sessions.begin({ ...spec, mode: 'download', listener });
     this.#session = session;
+    // Read only now that the session is there: what is set from here on reaches it by itself.
+    this.#rows.limits(this.#record.row.id).then((limits) => session.torrent.setLimits(limits), fail);
     this.addPeers(this.#record.row.peers_json);
     return session;
-  }
-
-  /** Read only when the session is there: what is set from then on reaches it by itself. */
-  async #limit(): Promise<void> {
-    this.#torrent.setLimits(await this.#rows.limits(this.#record.row.id));
   }
 
   get #torrent() {
