@@ -88,7 +88,9 @@ it('a leecher feels limits of the torrent, over all and of each peer, over a res
   await waitFor('some progress', 20_000, async () => (await leech.progress()) > 0);
   expectAbout(await rateOf(downloadedBy(leech)), 400_000);
   await setGlobal('upload=1MB');
-  await bae.ask('set', 't1', 'upload=0');
+  // A release's id is all its torrents.
+  const limits = { uploadBytesPerSecond: 0, downloadBytesPerSecond: 0 };
+  expect(await bae.ask('set', 'r1', 'upload=0')).toEqual([{ id: 't1', ...limits }]);
   await bae.stop();
   await bae.start();
   expect(await setGlobal()).toMatchObject({ uploadBytesPerSecond: 1_000_000 });
