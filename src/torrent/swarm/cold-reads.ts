@@ -69,7 +69,7 @@ export class ColdReads {
     this.#budget.taken(bytes);
   }
 
-  /** Takes the first run out of the queue and reads it, or refuses it; false if that must wait. */
+  /** Takes the first run out of the queue and reads it, or parks it to be refused; false if that must wait. */
   start(offset: number, now: number): boolean {
     if (this.#retryAt !== 0 || this.#reads.length >= limits.COLD_READS) return false;
     const { store } = this.#context;
@@ -78,13 +78,9 @@ export class ColdReads {
     const pinnedBytes = pinnedBy(offset, bytes);
     if (this.#owner.heldBytes + pinnedBytes > MOST_HELD_BYTES) return false;
     const run = this.#queue.takeRun(bytes);
-    if (store.tier(handle, offset, bytes) === 'remote') {
-      const mayFetch = store.mayFetch?.() ?? true;
-      if (!mayFetch && this.#parked.add(run, now)) return true;
-      if (!mayFetch || !this.#budget.fetch(offset, bytes, now)) {
-        this.#owner.refuse(run);
-        return true;
-      }
+    if (store.tier(handle, offset, bytes) === 'remote' && !this.#mayRead(offset, bytes, now)) {
+      if (!this.#parked.add(run, now)) this.#owner.refuse(run);
+      return true;
     }
     const read: ColdRead = { run, heldBytes: pinnedBytes, lease: null, arrivedAt: 0 };
     this.#reads.push(read);
@@ -173,9 +169,13 @@ export class ColdReads {
 
   /** Whether bytes are far away and the peer is entitled to them; counts them if so. */
   #mayFetch({ offset, length }: ByteRange): boolean {
-    const { store } = this.#context;
-    if (store.tier(this.#source.handle, offset, length) !== 'remote' || store.mayFetch?.() === false) return false;
-    return this.#budget.fetch(offset, length, this.#context.clock.monotonic());
+    if (this.#context.store.tier(this.#source.handle, offset, length) !== 'remote') return false;
+    return this.#mayRead(offset, length, this.#context.clock.monotonic());
+  }
+
+  /** Whether bytes that are far away may be fetched for the peer now; counts them if so. */
+  #mayRead(offset: number, length: number, now: number): boolean {
+    return this.#context.store.mayFetch?.() !== false && this.#budget.fetch(offset, length, now);
   }
 
   #arrived(read: ColdRead, lease: Lease): void {

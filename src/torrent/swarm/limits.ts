@@ -92,7 +92,7 @@ export const COLD_UNIT_BYTES = 256 * 1024;
 export const COLD_FETCHED_PER_TAKEN = 4;
 /** … beyond what it may have at once, and again every hour, for lone blocks. */
 export const COLD_ALLOWANCE_BYTES = 64 * MIB;
-/** While the store may fetch nothing (its day's egress is used up), requests are refused after this long, QUEUED_REQUESTS at most. */
+/** What may not be fetched for a peer (its budget, or the day's egress, is used up) is refused after this long, QUEUED_REQUESTS at most. */
 export const PARKED_MILLISECONDS = 5_000;
 /** Reads under way for a peer. */
 export const COLD_READS = 4;

@@ -2,8 +2,8 @@ import { type BlockRun, CANCELLED } from './leases.ts';
 import { PARKED_MILLISECONDS, QUEUED_REQUESTS } from './limits.ts';
 
 /**
- * Requests of one peer that the store may not fetch for now. They are refused only after a while: a peer that asks again at
- * once would else keep both sides busy until the store may fetch again, and its other requests go on meanwhile.
+ * Requests of one peer that nothing may be fetched for now: its budget or the day's egress is used up. They are refused only
+ * after a while: a peer that asks again at once, as clients do, would else keep both sides busy. What else it asks for goes on.
  */
 export class ParkedRequests {
   #run: BlockRun = [];
