@@ -74,7 +74,9 @@ export class ColdReads {
     if (this.#retryAt !== 0 || this.#reads.length >= limits.COLD_READS) return false;
     const { store } = this.#context;
     const { handle, info } = this.#source;
-    const bytes = this.#queue.runBytes(info.pieceLength, this.#owner.runBytes);
+    // A run that ends where the store's segments do pins one of them.
+    const most = Math.min(this.#owner.runBytes, limits.COLD_UNIT_BYTES - (offset % limits.COLD_UNIT_BYTES));
+    const bytes = this.#queue.runBytes(info.pieceLength, most);
     const pinnedBytes = pinnedBy(offset, bytes);
     if (this.#owner.heldBytes + pinnedBytes > MOST_HELD_BYTES) return false;
     const run = this.#queue.takeRun(bytes);
