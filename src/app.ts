@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { availableParallelism, networkInterfaces as interfaces } from 'node:os';
 import { join } from 'node:path';
-import { type Config, makeDataFolder, refuseOpenListening, SOCKET_NAME } from './config.ts';
+import { type Config, fixedLimits, makeDataFolder, refuseOpenListening, SOCKET_NAME } from './config.ts';
 import { type Database, openDatabase } from './db/index.ts';
 import { createApplication, createHttp, type Listening, listenSocket, listenTcp } from './http/index.ts';
 import { TagReader, workerTagParser } from './identify/index.ts';
@@ -15,6 +15,7 @@ import { type Random, systemRandom } from './lib/random.ts';
 import { LibraryManager } from './library/index.ts';
 import { createLog } from './observe/index.ts';
 import { DhtMemory, openJournal, TorrentSeeder } from './seed/index.ts';
+import { openSettings } from './settings/index.ts';
 import {
   createEngine,
   createNetworks,
@@ -126,6 +127,11 @@ async function startRooms(
   const { sessions } = torrents;
   const seeder = new TorrentSeeder({ database, library, vault, journal, clock, random: base.random, log, ...torrents });
   engine.dormant = seeder.dormant;
+  const settings = await openSettings({ database, fixed: fixedLimits(config) });
+  settings.follow((limits) => {
+    engine.setLimits(limits);
+    vault.setEgressLimit(limits.egressBytesPerDay);
+  });
   closers.push(() => seeder.stop());
   const parser = workerTagParser(clock);
   closers.push(() => parser.close());
@@ -151,6 +157,7 @@ async function startRooms(
     library,
     seeder,
     vault,
+    settings,
     version: base.version,
     startedAt: clock.now(),
     now: () => clock.now(),
@@ -162,10 +169,8 @@ async function startRooms(
     ready: () => faults(base, vault, database),
     stop: () => asked.resolve(),
   });
-  const { tcp, socket } = await openHttp(base, application);
-  closers.push(() => Promise.all([tcp.close(), socket.close()]).then(() => undefined));
+  const address = await openHttp(base, application);
   closers.push(() => (base.goodbye.wanted ? seeder.sayGoodbye(GOODBYE_MILLISECONDS) : undefined));
-  const address = `${config.listen.host}:${tcp.port}`;
   return { address, peerPort, stopAsked: asked.promise, stop: (goodbye) => undo(base, goodbye) };
 }
 
@@ -223,14 +228,12 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   const { config, version, clock, random, log, networks, closers } = base;
   const common = { clock, random, log, version };
   const { allow_private_addresses: allowPrivateAddresses } = config;
-  const { upload_bytes_per_second: uploadBytesPerSecond, download_bytes_per_second: downloadBytesPerSecond } = config;
   const leasedBytes = Math.max(16 * MIB, Math.floor(config.ram_cache_bytes / 2));
   const hasher = workerHasher(Math.max(1, availableParallelism() - 1));
   closers.push(() => hasher.close());
   const engine: Engine = createEngine({
     ...{ store: vault.pieces, hasher, network: networks.peers, ...common },
     ...{ encryption: config.encryption, antiLeech: config.anti_leech },
-    rateLimits: { uploadBytesPerSecond, downloadBytesPerSecond },
     limits: { allowPrivateAddresses, limitLoopback: config.limit_loopback, leasedBytes },
     ...(config.ip_filter !== undefined && { filter: loadIpFilter(config.ip_filter) }),
     ...(dht !== null && { dht }),
@@ -258,18 +261,17 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   return { engine, peerPort: port, sessions, scheduler, newPeerId };
 }
 
-async function openHttp(base: Base, application: ReturnType<typeof createApplication>) {
-  const { config, version, log } = base;
+/** Opens both ways in; returns where TCP callers reach it. */
+async function openHttp(base: Base, application: ReturnType<typeof createApplication>): Promise<string> {
+  const { config, version, log, closers } = base;
   const common = { application, version, log };
   const guard = { token: config.token ?? null, hosts: [config.listen.host.toLowerCase()] };
-  const tcp: Listening = await listenTcp(createHttp({ ...common, guard }), config.listen.host, config.listen.port);
-  try {
-    const socket = await listenSocket(createHttp({ ...common, guard: null }), join(config.data, SOCKET_NAME));
-    return { tcp, socket };
-  } catch (error) {
-    await tcp.close();
-    throw error;
-  }
+  const open: Listening[] = [];
+  closers.push(() => Promise.all(open.map((one) => one.close())).then(() => undefined));
+  const tcp = await listenTcp(createHttp({ ...common, guard }), config.listen.host, config.listen.port);
+  open.push(tcp);
+  open.push(await listenSocket(createHttp({ ...common, guard: null }), join(config.data, SOCKET_NAME)));
+  return `${config.listen.host}:${tcp.port}`;
 }
 
 async function faults({ networks }: Base, vault: Vault, database: Database) {

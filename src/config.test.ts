@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadConfig } from './config.ts';
+import { fixedLimits, loadConfig } from './config.ts';
 
 let data: string;
 beforeEach(() => {
@@ -108,6 +108,19 @@ describe('configuration', () => {
     });
     expect([up, down]).toEqual([500_000, 0]);
     expect(() => load({ BAE_DOWNLOAD_BYTES_PER_SECOND: '-1' })).toThrow('is not a size');
+  });
+
+  test('who says a limit is known, for those who would change it while bae runs', () => {
+    expect(fixedLimits(load())).toEqual({});
+    writeFileSync(join(data, 'bae.toml'), 'upload_bytes_per_second = "1MB"\negress_bytes_per_day = 0\n');
+    const environment = { BAE_UPLOAD_BYTES_PER_SECOND: '2MB', BAE_DOWNLOAD_BYTES_PER_SECOND: '3MB' };
+    const flags = { download_bytes_per_second: '4MB', peer_upload_bytes_per_second: '5MB' };
+    expect(fixedLimits(load(environment, flags))).toEqual({
+      uploadBytesPerSecond: { value: 2e6, where: 'BAE_UPLOAD_BYTES_PER_SECOND' },
+      downloadBytesPerSecond: { value: 4e6, where: '--download-bytes-per-second' },
+      peerUploadBytesPerSecond: { value: 5e6, where: '--peer-upload-bytes-per-second' },
+      egressBytesPerDay: { value: 0, where: join(data, 'bae.toml') },
+    });
   });
 
   test('IPv6 listen addresses are written in brackets', () => {

@@ -93,6 +93,8 @@ const schema = z.strictObject({
   ram_cache_bytes: byteSize.prefault(64 * MIB),
   upload_bytes_per_second: byteSize.prefault(0),
   download_bytes_per_second: byteSize.prefault(0),
+  peer_upload_bytes_per_second: byteSize.prefault(0),
+  egress_bytes_per_day: byteSize.prefault(0),
   anti_leech: flag.prefault(false),
   import_stall_seconds: whole(1, YEAR_SECONDS).prefault(86_400),
   musicbrainz_url: url.prefault('https://musicbrainz.org'),
@@ -116,6 +118,8 @@ export interface Config extends Omit<Values, 'store' | 'database' | 'pin_bytes'>
   readonly store: string;
   readonly database: string;
   readonly pin_bytes: number;
+  /** Of what is no default: the flag, variable or file that said it. */
+  readonly origins: { readonly [Key in ConfigKey]?: string };
 }
 
 const KEYS = Object.keys(schema.shape) as ConfigKey[];
@@ -134,13 +138,14 @@ export function loadConfig(sources: ConfigSources): Config {
   const environment = fromEnvironment(sources.environment);
   const data = sources.flags.data ?? environment.data ?? defaultDataFolder(sources.environment);
   const file = fromFile(join(data, 'bae.toml'));
-  const merged = { ...file, ...environment, ...sources.flags, data };
-  const parsed = schema.safeParse(merged);
+  const given = { ...file, ...environment, ...sources.flags };
+  const origin = (key: string) =>
+    key in sources.flags ? flagOf(key) : key in environment ? variable(key) : join(data, 'bae.toml');
+  const parsed = schema.safeParse({ ...given, data });
   if (!parsed.success) {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue;
     const key = String(issue.path[0] ?? 'the configuration') as ConfigKey;
-    const where = key in sources.flags ? flagOf(key) : key in environment ? variable(key) : `${join(data, 'bae.toml')}`;
-    throw new BaeError('bad-input', `Setting ${key} (from ${where}) ${issue.message}.`);
+    throw new BaeError('bad-input', `Setting ${key} (from ${origin(key)}) ${issue.message}.`);
   }
   const values = parsed.data;
   const socketBytes = Buffer.byteLength(join(data, SOCKET_NAME));
@@ -157,7 +162,27 @@ export function loadConfig(sources: ConfigSources): Config {
     store: values.store ?? `file:${join(data, 'store')}`,
     database: values.database ?? `sqlite:${join(data, 'bae.db')}`,
     pin_bytes: values.pin_bytes ?? Math.floor(values.cache_bytes / 2),
+    origins: Object.fromEntries(Object.keys(given).map((key) => [key, origin(key)])),
   };
+}
+
+/** Limits that may also be changed while bae runs, by their names there. */
+const LIMIT_KEYS = {
+  uploadBytesPerSecond: 'upload_bytes_per_second',
+  downloadBytesPerSecond: 'download_bytes_per_second',
+  peerUploadBytesPerSecond: 'peer_upload_bytes_per_second',
+  egressBytesPerDay: 'egress_bytes_per_day',
+} as const;
+
+/** Of the limits that may be changed while bae runs, those that flags, environment or bae.toml fix. */
+export function fixedLimits(config: Config): { [Name in keyof typeof LIMIT_KEYS]?: { value: number; where: string } } {
+  const names = Object.keys(LIMIT_KEYS) as (keyof typeof LIMIT_KEYS)[];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const where = config.origins[LIMIT_KEYS[name]];
+      return where === undefined ? [] : [[name, { value: config[LIMIT_KEYS[name]], where }]];
+    }),
+  );
 }
 
 /** A page in the same browser or a neighbour on the network must not find an open door. */

@@ -39,14 +39,7 @@ describe('commands', () => {
   });
 
   test('wrong words are usage errors', async () => {
-    for (const argv of [
-      ['nonsense'],
-      ['import'],
-      ['list', 'x'],
-      ['seed', 'fly', 't1'],
-      ['set', 't1'],
-      ['list', '--fly'],
-    ]) {
+    for (const argv of [['nonsense'], ['import'], ['list', 'x'], ['seed', 'fly', 't1'], ['set'], ['list', '--fly']]) {
       expect(await run(...argv)).toBe(2);
     }
   });
@@ -82,6 +75,17 @@ describe('commands', () => {
       expect(await run('set', 't1', 'upload=1KB', pair, '--data', data)).toBe(7);
     }
     expect(await run('set', 't1', 'upload=1.5MiB', 'download=0', '--data', data)).toBe(5);
+    expect(await run('set', 'i1', '--data', data)).toBe(5);
+    expect(await run('set', 't1', 'peer_upload=1', '--data', data)).toBe(7);
+    expect(err).toContain('There is no setting peer_upload=1: write upload=SIZE or download=SIZE.');
+  });
+
+  test('settings of all of bae are two more, and shown where none is named', async () => {
+    const all = ['upload=1', 'download=2', 'peer_upload=3', 'egress_per_day=1TB'];
+    expect(await run('set', 'global', ...all, '--data', data)).toBe(5);
+    expect(await run('set', 'global', '--data', data)).toBe(5);
+    expect(await run('set', 'global', 'egress=1', '--data', data)).toBe(7);
+    expect(err).toContain('upload=SIZE or download=SIZE or peer_upload=SIZE or egress_per_day=SIZE');
   });
 
   test('a folder is not there yet (4); a missing file and a wrong peer are bad input (7)', async () => {

@@ -33,9 +33,16 @@ const SERVE_FLAGS: readonly (readonly [ConfigKey, string, string])[] = [
   ['ram_cache_bytes', 'SIZE', 'opened bytes in memory (default 64MiB)'],
   ['upload_bytes_per_second', 'SIZE', 'what all torrents may send, in a second (default no limit)'],
   ['download_bytes_per_second', 'SIZE', 'what all torrents may fetch, in a second (default no limit)'],
+  ['peer_upload_bytes_per_second', 'SIZE', 'what one peer may be sent, in a second (default no limit)'],
+  ['egress_bytes_per_day', 'SIZE', 'what may be fetched from the store for peers, in a day (default no limit)'],
   ['import_stall_seconds', 'SECONDS', 'an import with no progress for so long has failed (default 86400)'],
   ['log_level', 'LEVEL', 'debug, info, warn or error'],
 ];
+
+const SET_WORDS = `limits, in bytes, 0 for none; without keys they are shown
+upload=SIZE download=SIZE        a second, of a torrent, a release or an import, or global: of all together
+peer_upload=SIZE                 a second, global: of each connection with a peer
+egress_per_day=SIZE              global: what is fetched from the store for peers in a day (UTC)`;
 
 /** Runs one command; resolves with its exit code. */
 export async function runCli(argv: readonly string[], options: CliOptions): Promise<number> {
@@ -99,10 +106,9 @@ function program(options: CliOptions): Command {
     if (!['start', 'stop', 'pin', 'unpin'].includes(action)) seed.error('error: seed takes start, stop, pin or unpin');
     await runSeed(createContext(flags), action, id);
   });
-  command(
-    'set <id> <key=value...>',
-    'a torrent’s own rate limits: upload=SIZE download=SIZE, a second; 0: none',
-  ).action(asking((c, id, ...pairs) => runSet(c, id as string, pairs)));
+  command('set <id|global> [key=value...]', SET_WORDS)
+    .summary('set limits, or show them')
+    .action(asking((c, id, ...pairs) => runSet(c, id as string, pairs)));
   command('stats', 'show the numbers now').action(asking(runStats));
   return root;
 }

@@ -81,7 +81,7 @@ export async function runStats(context: Context): Promise<void> {
   const stats = await context.client.get<Record<string, string | number>>('/stats');
   const rows = Object.entries(stats).map(([name, value]) => [
     name,
-    name.endsWith('Bytes') && typeof value === 'number' ? bytes(value) : String(value),
+    /Bytes(PerDay)?$/.test(name) && typeof value === 'number' ? bytes(value) : String(value),
   ]);
   context.print(stats, table(rows));
 }

@@ -273,6 +273,7 @@ export interface ImportsTable {
   updated_at: number;
 }
 
+/** One row for each part that keeps something small over restarts: `limits` (settings), `egress` (vault), `dht` (seed). */
 export interface SettingsTable {
   key: string;
   value_json: ColumnType<Json, Json, Json>;

@@ -1,8 +1,10 @@
 import type { ImportManager, ImportSnapshot } from '../import/index.ts';
-import { BaeError } from '../lib/errors.ts';
 import type { LibraryManager, LibraryTorrent } from '../library/index.ts';
 import type { TorrentSeeder } from '../seed/index.ts';
+import type { Settings } from '../settings/index.ts';
 import type { Vault } from '../vault/index.ts';
+import { parseId } from './ids.ts';
+import { limitCalls } from './limit-calls.ts';
 import type { Application, ImportView, StatsView, TorrentDetail, TorrentView } from './ports.ts';
 
 export interface ApplicationParts {
@@ -10,6 +12,7 @@ export interface ApplicationParts {
   readonly library: LibraryManager;
   readonly seeder: TorrentSeeder;
   readonly vault: Vault;
+  readonly settings: Settings;
   readonly version: string;
   readonly startedAt: number;
   readonly now: () => number;
@@ -47,7 +50,7 @@ export function createApplication(parts: ApplicationParts): Application {
     torrent: async (id) => torrentDetail(parts, (await torrentIds(id))[0] as number),
     setSeeding: (id, on) => each(id, (torrent) => library.setTorrentSeeding(torrent, on)),
     setPinned: (id, on) => each(id, (torrent) => seeder.setCacheMode(torrent, on ? 'pinned' : 'on-demand')),
-    setLimits: (id, limits) => each(id, (torrent) => seeder.setLimits(torrent, limits)),
+    ...limitCalls(parts),
     stats: () => stats(parts),
     ready: parts.ready,
     stop: parts.stop,
@@ -62,7 +65,6 @@ async function stats(parts: ApplicationParts): Promise<StatsView> {
   const awake = await library.torrents({ ids: seeder.awake() });
   const sum = (key: 'uploadedBytes' | 'downloadedBytes') =>
     awake.reduce((total, torrent) => total + counters(parts, torrent)[key] - torrent[key], totals[key]);
-  const vaultStats = vault.stats();
   const dht = parts.dht();
   const going = (await imports.list()).filter(({ state }) => !['done', 'failed', 'cancelled'].includes(state));
   return {
@@ -79,14 +81,23 @@ async function stats(parts: ApplicationParts): Promise<StatsView> {
     dhtNodes: dht.nodes,
     uploadedBytes: sum('uploadedBytes'),
     downloadedBytes: sum('downloadedBytes'),
-    cacheBytes: vaultStats.cacheBytes,
-    cacheBudgetBytes: vaultStats.cacheBudgetBytes,
-    pinnedBytes: vaultStats.pinnedBytes,
-    spoolBytes: vaultStats.spoolBytes,
-    spoolBudgetBytes: vaultStats.spoolBudgetBytes,
-    storeReadBytes: vaultStats.fetchedBytes,
-    openedBytes: vaultStats.openedBytes,
-    storeWrittenBytes: vaultStats.uploadedBytes,
+    ...vaultNumbers(vault.stats()),
+  };
+}
+
+function vaultNumbers(stats: ReturnType<Vault['stats']>) {
+  return {
+    cacheBytes: stats.cacheBytes,
+    cacheBudgetBytes: stats.cacheBudgetBytes,
+    pinnedBytes: stats.pinnedBytes,
+    spoolBytes: stats.spoolBytes,
+    spoolBudgetBytes: stats.spoolBudgetBytes,
+    storeReadBytes: stats.fetchedBytes,
+    egressBytes: stats.egress.bytes,
+    egressBytesPerDay: stats.egress.bytesPerDay,
+    egressWaiting: stats.egress.waiting,
+    openedBytes: stats.openedBytes,
+    storeWrittenBytes: stats.uploadedBytes,
   };
 }
 
@@ -163,15 +174,4 @@ async function torrentDetail(parts: ApplicationParts, id: number): Promise<Torre
 function hostOf(announce: string): string {
   const url = new URL(announce);
   return `${url.protocol}//${url.host}`;
-}
-
-/** `t12`, `r3`, `i7`: a letter for the kind, then a number. */
-function parseId(id: string, kinds: string): { kind: string; number: number } {
-  const match = /^([a-z])([1-9]\d{0,14})$/.exec(id);
-  const kind = match?.[1] ?? '';
-  if (match === null || !kinds.includes(kind)) {
-    const examples = [...kinds].map((letter) => `${letter}1`).join(' or ');
-    throw new BaeError('not-found', `Nothing has the id ${id.slice(0, 32)}: ids look like ${examples}.`);
-  }
-  return { kind, number: Number(match[2]) };
 }

@@ -137,6 +137,31 @@ describe('the API', () => {
     ]);
   });
 
+  test('limits over all are read, and set by their names alone', async () => {
+    const limits = { uploadBytesPerSecond: 5, downloadBytesPerSecond: 0, peerUploadBytesPerSecond: 0 };
+    const view = { ...limits, egressBytesPerDay: 7, fixed: { uploadBytesPerSecond: '--upload-bytes-per-second' } };
+    const got: unknown[] = [];
+    const { socket } = surface({
+      settings: () => view,
+      setSettings: async (changes) => {
+        got.push(changes);
+        return view;
+      },
+    });
+    const patch = (body: unknown) =>
+      socket.request('/api/v1/settings', {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    expect(await (await socket.request('/api/v1/settings')).json()).toEqual(view);
+    expect(await (await patch({ egressBytesPerDay: 2 ** 40 })).json()).toEqual(view);
+    for (const wrong of [{ egressBytesPerDay: -1 }, { upload: 1 }, { fixed: {} }, []]) {
+      expect((await patch(wrong)).status).toBe(400);
+    }
+    expect(got).toEqual([{ egressBytesPerDay: 2 ** 40 }]);
+  });
+
   test('a body over the limit is refused', async () => {
     const reply = await post(surface({}).socket, { torrent: 'A'.repeat(15 * 1024 * 1024) });
     expect(reply.status).toBe(413);
@@ -165,6 +190,7 @@ describe('the API', () => {
       '/imports/{id}',
       '/imports/{id}/cancel',
       '/imports/{id}/retry',
+      '/settings',
       '/stats',
       '/stop',
       '/torrents',

@@ -126,6 +126,11 @@ export interface StatsView {
   readonly spoolBytes: number;
   readonly spoolBudgetBytes: number;
   readonly storeReadBytes: number;
+  /** Fetched from the store for readers since the day began (UTC), and how much may be; 0: no limit. */
+  readonly egressBytes: number;
+  readonly egressBytesPerDay: number;
+  /** One sentence while nothing more may be fetched for peers today; else null. */
+  readonly egressWaiting: string | null;
   /** Bytes of sealed chunks opened since start, from disk and store. */
   readonly openedBytes: number;
   readonly storeWrittenBytes: number;
@@ -137,6 +142,28 @@ export interface NewImport {
   /** Peers given by hand; always allowed to be tried. */
   readonly peers: readonly { readonly host: string; readonly port: number }[];
   readonly asIs: boolean;
+}
+
+/** The limits that all of bae has now. Whole bytes, 0 for no limit. */
+export interface SettingsView {
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
+  /** What one connection with a peer may be sent. */
+  readonly peerUploadBytesPerSecond: number;
+  /** What may be fetched from the store for peers in a day (UTC). */
+  readonly egressBytesPerDay: number;
+  /** Of those above that cannot be changed here: the flag, variable or file that says them. */
+  readonly fixed: Readonly<Record<string, string>>;
+}
+
+/** Limits to set; those not named stay. */
+export type SettingsChanges = { readonly [Name in keyof Omit<SettingsView, 'fixed'>]?: number | undefined };
+
+/** The rate limits of one torrent, by its id or its import's; 0: none. */
+export interface LimitsView {
+  readonly id: string;
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
 }
 
 /** Rate limits to set; those not named stay. Whole bytes per second, 0 for none. */
@@ -158,7 +185,11 @@ export interface Application {
   torrent(id: string): Promise<TorrentDetail>;
   setSeeding(id: string, on: boolean): Promise<readonly TorrentView[]>;
   setPinned(id: string, on: boolean): Promise<readonly TorrentView[]>;
-  setLimits(id: string, limits: LimitChanges): Promise<readonly TorrentView[]>;
+  /** By a torrent's, a release's or an import's id; a torrent may still be on its way into the library. */
+  setLimits(id: string, limits: LimitChanges): Promise<readonly LimitsView[]>;
+  settings(): SettingsView;
+  /** `refused` for a limit that is fixed elsewhere; nothing is changed then. */
+  setSettings(changes: SettingsChanges): Promise<SettingsView>;
   stats(): Promise<StatsView>;
   /** Every part that must work, by name; null is well, else one sentence. */
   ready(): Promise<Readonly<Record<string, string | null>>>;

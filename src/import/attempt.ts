@@ -178,11 +178,14 @@ export class Attempt {
   #begin(spec: Omit<BeginSpec, 'mode' | 'listener'>, onMetadata?: (rawInfo: Buffer) => void): TorrentSession {
     this.#abort.signal.throwIfAborted();
     const look = () => this.#watch.look();
+    const fail = (error: Error) => {
+      this.#fault = error;
+      look();
+    };
     const onError = (error: Error) => {
       // What the engine can try again by itself is not the end of an import.
       if (error instanceof BaeError && error.retryable) return;
-      this.#fault = error;
-      look();
+      fail(error);
     };
     const listener = {
       onPiece: look,
@@ -193,6 +196,8 @@ export class Attempt {
     };
     const session = this.#options.sessions.begin({ ...spec, mode: 'download', listener });
     this.#session = session;
+    // Read only now that the session is there: what is set from here on reaches it by itself.
+    this.#rows.limits(this.#record.row.id).then((limits) => session.torrent.setLimits(limits), fail);
     this.addPeers(this.#record.row.peers_json);
     return session;
   }

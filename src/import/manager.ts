@@ -1,6 +1,13 @@
 import { BaeError } from '../lib/errors.ts';
 import { Turns } from '../lib/turns.ts';
-import { formatHostPort, type HostPort, parseMagnet, parseTorrentFile } from '../torrent/index.ts';
+import {
+  formatHostPort,
+  type HostPort,
+  parseMagnet,
+  parseTorrentFile,
+  type RateLimitChanges,
+  type RateLimits,
+} from '../torrent/index.ts';
 import { Identification } from './identification.ts';
 import { Job } from './job.ts';
 import type { ImportOptions, ImportRequest, ImportSnapshot } from './ports.ts';
@@ -90,6 +97,29 @@ export class ImportManager {
       if (state !== 'cancelled' && state !== 'cancelling') return this.#goOn(id);
       throw new BaeError('refused', `Import i${id} was cancelled: import it again instead.`);
     });
+  }
+
+  /**
+   * Sets the rate limits of the import's torrent, from now on and when it is seeded; those not named stay. Returns all.
+   * @throws BaeError not-found; refused when it was cancelled
+   */
+  async setLimits(id: number, changes: RateLimitChanges): Promise<RateLimits> {
+    return this.#inTurn(id, async () => {
+      const { state, info_hash } = await this.#rows.get(id);
+      if (state === 'cancelled' || state === 'cancelling') {
+        throw new BaeError('refused', `Import i${id} was cancelled: it has no limits.`);
+      }
+      const { limits, bundle } = await this.#rows.setLimits(id, changes);
+      this.#options.sessions.get(info_hash.toString('hex'))?.torrent.setLimits(changes);
+      // Of one that is being committed; before that the commit itself will see it.
+      if (bundle !== null) this.#options.vault.manifestChanged(bundle);
+      return limits;
+    });
+  }
+
+  /** The import that is bringing a torrent into the library now; null for none. */
+  bringing(torrentId: number): Promise<number | null> {
+    return this.#rows.bringing(torrentId);
   }
 
   async #inTurn<T>(id: number, work: () => Promise<T>): Promise<T> {

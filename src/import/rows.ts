@@ -2,8 +2,9 @@ import type { Selectable, Updateable } from 'kysely';
 import type { Database, ImportState, ImportsTable } from '../db/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BaeError } from '../lib/errors.ts';
-import { type Info, parseInfo } from '../torrent/index.ts';
+import { type Info, parseInfo, type RateLimitChanges, type RateLimits } from '../torrent/index.ts';
 import type { BundleFile } from '../vault/index.ts';
+import { giveWaitingLimits, importLimits, type SavedLimits, saveImportLimits } from './limits.ts';
 
 export type ImportRow = Selectable<ImportsTable>;
 
@@ -153,10 +154,32 @@ export class ImportRows {
     const now = this.#clock.now();
     return this.#database.db.transaction().execute(async (tx) => {
       const torrent = await insertTorrent(tx, info, trackers, now);
+      await giveWaitingLimits(tx, importId, torrent);
       const change = { torrent_id: torrent, name: info.name, updated_at: now };
       await tx.updateTable('imports').set(change).where('id', '=', importId).execute();
       return torrent;
     });
+  }
+
+  /** Rate limits of the import's torrent. */
+  limits(id: number): Promise<RateLimits> {
+    return importLimits(this.#database.db, id);
+  }
+
+  /** Saves them; those not named stay. */
+  setLimits(id: number, limits: RateLimitChanges): Promise<SavedLimits> {
+    return saveImportLimits(this.#database.db, id, limits);
+  }
+
+  /** The import that is bringing a torrent into the library now; null for none. */
+  async bringing(torrentId: number): Promise<number | null> {
+    const row = await this.#database.db
+      .selectFrom('imports')
+      .select('id')
+      .where('torrent_id', '=', torrentId)
+      .where('state', 'not in', ['done', 'cancelled', 'cancelling'])
+      .executeTakeFirst();
+    return row?.id ?? null;
   }
 
   async torrent(id: number) {

@@ -238,11 +238,16 @@ describe('torrents', () => {
     await library.setCacheMode(torrentId, 'pinned');
     await library.setCacheMode(torrentId, 'pinned');
     expect([heard, await noted()]).toEqual([[bundle, bundle], [{ bundle, revision: 2 }]]);
+    const limits = { uploadBytesPerSecond: 5, downloadBytesPerSecond: 2 ** 40 };
+    await library.setLimits(torrentId, limits);
+    await library.setLimits(torrentId, { uploadBytesPerSecond: 5 });
+    expect(await noted()).toEqual([{ bundle, revision: 3 }]);
     const { torrents } = await library.describe(bundle);
     const trackers = [['http://tracker.example/secret/announce']];
+    const none = { uploadBytesPerSecond: 0, downloadBytesPerSecond: 0 };
     expect(torrents).toMatchObject([
-      { trackers, seeding: { seeding: true, cacheMode: 'pinned' } },
-      { trackers, seeding: { seeding: false, cacheMode: 'on-demand' } },
+      { trackers, seeding: { seeding: true, cacheMode: 'pinned', ...limits } },
+      { trackers, seeding: { seeding: false, cacheMode: 'on-demand', ...none } },
     ]);
     const ofId = async (id: number) =>
       (await database.db.selectFrom('torrents').select('info_hash').where('id', '=', id).executeTakeFirstOrThrow())

@@ -33,7 +33,7 @@ export interface LibraryDeps {
   readonly log: Log;
 }
 
-/** A torrent's seeding flag or cache mode was saved. */
+/** A torrent's seeding flag was saved. */
 export interface SeedingChange {
   readonly torrentId: number;
   readonly isSeeding: boolean;
@@ -153,15 +153,21 @@ export class LibraryManager {
   /** Saves a torrent's own rate limits, whole bytes per second; those not named stay. @throws BaeError `not-found` */
   setLimits(torrentId: number, limits: LimitChanges): Promise<void> {
     const { uploadBytesPerSecond: up, downloadBytesPerSecond: down } = limits;
-    return this.#update(torrentId, {
+    return this.#set(torrentId, {
       ...(up !== undefined && { upload_bytes_per_second: up }),
       ...(down !== undefined && { download_bytes_per_second: down }),
     });
   }
 
   /** Saves what is wrong with a torrent, in one sentence, or that nothing is. @throws BaeError `not-found` */
-  setTorrentError(torrentId: number, error: string | null): Promise<void> {
-    return this.#update(torrentId, { error });
+  async setTorrentError(torrentId: number, error: string | null): Promise<void> {
+    const { numUpdatedRows } = await this.#db
+      .updateTable('torrents')
+      .set({ error })
+      .where('id', '=', torrentId)
+      .where('completed_at', 'is not', null)
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) throw noTorrent();
   }
 
   /** Calls after each setTorrentSeeding, in order; returns the way to stop listening. */
@@ -185,30 +191,20 @@ export class LibraryManager {
   }
 
   /** Saves a setting of a torrent that its manifest keeps too; one that it has already is no change. */
-  #set(torrentId: number, values: Pick<TorrentUpdate, 'is_seeding' | 'cache_mode'>): Promise<void> {
+  #set(torrentId: number, values: SeedingUpdate): Promise<void> {
     return this.#redescribe(async (trx) => {
       const row = await trx
         .selectFrom('torrents')
-        .select(['is_seeding', 'cache_mode'])
+        .select(['is_seeding', 'cache_mode', 'upload_bytes_per_second', 'download_bytes_per_second'])
         .where('id', '=', torrentId)
         .where('completed_at', 'is not', null)
         .executeTakeFirst();
       if (row === undefined) throw noTorrent();
-      const wanted = { ...row, ...values };
-      if (wanted.is_seeding === row.is_seeding && wanted.cache_mode === row.cache_mode) return [];
+      const names = Object.keys(values) as (keyof SeedingUpdate)[];
+      if (names.every((name) => values[name] === row[name])) return [];
       await trx.updateTable('torrents').set(values).where('id', '=', torrentId).execute();
       return bundlesOfTorrent(trx, torrentId);
     });
-  }
-
-  async #update(torrentId: number, values: TorrentUpdate): Promise<void> {
-    const { numUpdatedRows } = await this.#db
-      .updateTable('torrents')
-      .set(values)
-      .where('id', '=', torrentId)
-      .where('completed_at', 'is not', null)
-      .executeTakeFirst();
-    if (numUpdatedRows === 0n) throw noTorrent();
   }
 
   async #releases(bundles: readonly number[]): Promise<LibraryReleaseDetail[]> {
@@ -220,9 +216,9 @@ export class LibraryManager {
   }
 }
 
-type TorrentUpdate = Pick<
+type SeedingUpdate = Pick<
   Updateable<TorrentsTable>,
-  'is_seeding' | 'cache_mode' | 'error' | 'upload_bytes_per_second' | 'download_bytes_per_second'
+  'is_seeding' | 'cache_mode' | 'upload_bytes_per_second' | 'download_bytes_per_second'
 >;
 
 function asJson({ disc, track, title, artist, durationMs, fileIndex }: LibraryTrack): JsonObject {

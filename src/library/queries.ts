@@ -141,6 +141,7 @@ export async function settingsOfTorrents(db: Db, bundle: number): Promise<Bundle
     .selectFrom('torrent_piece_mappings')
     .innerJoin('torrents', 'torrents.id', 'torrent_piece_mappings.torrent_id')
     .select(['torrents.id', 'info_hash', 'trackers_json', 'is_seeding', 'cache_mode'])
+    .select(['upload_bytes_per_second', 'download_bytes_per_second'])
     .distinct()
     .where('torrent_piece_mappings.bundle', '=', bundle)
     .orderBy('torrents.id')
@@ -148,7 +149,12 @@ export async function settingsOfTorrents(db: Db, bundle: number): Promise<Bundle
   return rows.map((row) => ({
     infoHash: row.info_hash.toString('hex'),
     trackers: row.trackers_json,
-    seeding: { seeding: row.is_seeding, cacheMode: row.cache_mode },
+    seeding: {
+      seeding: row.is_seeding,
+      cacheMode: row.cache_mode,
+      uploadBytesPerSecond: row.upload_bytes_per_second,
+      downloadBytesPerSecond: row.download_bytes_per_second,
+    },
   }));
 }
 

@@ -109,14 +109,14 @@ test('rate limits of a torrent that is not seeded are kept for when it is; one n
   await seeder.stop();
 });
 
-test("an import's session gets its torrent's limits when it is handed over", async () => {
+test("an import's session keeps its limits when it is handed over, and takes new ones", async () => {
   const id = await addTorrent(true);
   const { seeder, sessions, engine } = await run();
-  await library.setLimits(id, { downloadBytesPerSecond: 3 });
   const session = sessions.begin({
     ...{ infoHash: info.infoHash, id, info, mode: 'download', trackers: [], announces: null },
   });
   await seeder.adopt(id, session);
-  expect(engine.torrents()[0]?.limits).toEqual([{ uploadBytesPerSecond: 0, downloadBytesPerSecond: 3 }]);
+  await seeder.setLimits(id, { downloadBytesPerSecond: 3 });
+  expect(engine.torrents()[0]?.limits).toEqual([{ downloadBytesPerSecond: 3 }]);
   await seeder.stop();
 });

@@ -29,6 +29,7 @@ export async function seedRow(db: Database['db'], torrentId: number): Promise<Se
     .selectFrom('torrents')
     .innerJoin('torrent_metainfo', 'torrent_metainfo.torrent_id', 'torrents.id')
     .select(['info_hash', 'trackers_json', 'uploaded_bytes', 'downloaded_bytes', 'info'])
+    .select(['upload_bytes_per_second', 'download_bytes_per_second'])
     .where('torrents.id', '=', torrentId)
     .executeTakeFirst();
   if (row === undefined) throw new BaeError('not-found', `There is no torrent t${torrentId}.`);
@@ -41,21 +42,10 @@ export async function seedRow(db: Database['db'], torrentId: number): Promise<Se
     trackers: row.trackers_json,
     uploadedBytes: row.uploaded_bytes,
     downloadedBytes: row.downloaded_bytes,
-    rateLimits: await rateLimits(db, torrentId),
-  };
-}
-
-/** A torrent's own limits. @throws BaeError `not-found` */
-export async function rateLimits(db: Database['db'], torrentId: number): Promise<RateLimits> {
-  const row = await db
-    .selectFrom('torrents')
-    .select(['upload_bytes_per_second', 'download_bytes_per_second'])
-    .where('id', '=', torrentId)
-    .executeTakeFirst();
-  if (row === undefined) throw new BaeError('not-found', `There is no torrent t${torrentId}.`);
-  return {
-    uploadBytesPerSecond: row.upload_bytes_per_second,
-    downloadBytesPerSecond: row.download_bytes_per_second,
+    rateLimits: {
+      uploadBytesPerSecond: row.upload_bytes_per_second,
+      downloadBytesPerSecond: row.download_bytes_per_second,
+    },
   };
 }
 

@@ -16,7 +16,7 @@ import type {
 import type { Vault } from '../vault/index.ts';
 import type { SessionJournal } from './journal.ts';
 import { readPiece } from './read.ts';
-import { isToBeSeeded, rateLimits, storedRow } from './rows.ts';
+import { isToBeSeeded, storedRow } from './rows.ts';
 import { RETRY_MILLISECONDS, Seeds, type SeedView } from './seeds.ts';
 
 export interface SeederDeps {
@@ -92,10 +92,9 @@ export class TorrentSeeder {
     this.#seeds.halt();
   }
 
-  /** Takes over the session of a finished import, connections and all. */
+  /** Takes over the session of a finished import, connections, rate limits and all. */
   async adopt(torrentId: number, session: TorrentSession): Promise<void> {
     this.#seeds.own(torrentId, session);
-    session.torrent.setLimits(await rateLimits(this.#deps.database.db, torrentId));
     if (this.#stopped) await this.#seeds.leave(torrentId);
     else await this.#follow(torrentId);
   }

@@ -77,6 +77,11 @@ export interface PieceStore {
   tier(handle: Handle, offset: number, length: number): Tier;
   /** One fetch serves all who wait for the same bytes. */
   read(handle: Handle, offset: number, length: number, options?: ReadOptions): Promise<Lease>;
+  /**
+   * False while nothing may be fetched from the remote store for peers: an amount that a person set is used up. Absent: it
+   * always may. Who reads all the same is answered.
+   */
+  mayFetch?(): boolean;
   /** A hint: these ranges will be read soon. Bounded by the store; never fails. */
   prefetch(handle: Handle, ranges: readonly ByteRange[]): void;
   /** Up to `max` pieces that are whole in memory or on disk. */

@@ -1,8 +1,9 @@
-import { BaeError, errorMessage } from '../lib/errors.ts';
+import { BaeError, errorKind, errorMessage } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { Budget } from './budget.ts';
 import type { Bundle } from './bundle.ts';
 import type { DiskCache } from './cache/index.ts';
+import type { Egress } from './egress.ts';
 import {
   CHUNK_OBJECT_BYTES,
   chunkName,
@@ -16,10 +17,13 @@ import type { ObjectStore } from './store/index.ts';
 /** Bytes on their way from the store, or from it to the cache, at a time. */
 export const MAX_FETCHING_BYTES = 32 * 1_048_576;
 
+type StoredRange = ReturnType<typeof segmentRange>;
+
 export interface FetcherParts {
   readonly store: ObjectStore;
   readonly cache: DiskCache;
   readonly sealer: Sealer;
+  readonly egress: Egress;
   readonly log: Log;
   readonly libraryId: Buffer;
 }
@@ -37,12 +41,30 @@ export class Fetcher {
 
   /**
    * Opens segments of a stored chunk into `into`, from `first` on, by a ranged read of just these or of the whole object
-   * (kept in the cache).
+   * (kept in the cache). It is for a reader: its bytes are the day's egress, from the moment they are asked for.
    */
   async segments(bundle: Bundle, chunk: number, first: number, into: readonly Buffer[], whole: boolean): Promise<void> {
-    if (whole) return this.#whole(bundle, chunk, first, into);
     const range = segmentRange(first, first + into.length);
-    return this.#counted(range.length, async () => {
+    const bytes = whole ? CHUNK_OBJECT_BYTES : range.length;
+    this.#deps.egress.count(bytes);
+    try {
+      if (whole) await this.#whole(bundle, chunk, first, into);
+      else await this.#ranged(bundle, chunk, first, into, range);
+    } catch (error) {
+      // Nothing came.
+      if (['unavailable', 'missing'].includes(errorKind(error))) this.#deps.egress.count(-bytes);
+      throw error;
+    }
+  }
+
+  async #ranged(
+    bundle: Bundle,
+    chunk: number,
+    first: number,
+    into: readonly Buffer[],
+    range: StoredRange,
+  ): Promise<void> {
+    await this.#counted(range.length, async () => {
       const sealed = await this.#deps.store.get(chunkName(bundle.nameOf(chunk)), { range });
       this.fetchedBytes += sealed.length;
       await this.#open(bundle, chunk, first, sealed, into);

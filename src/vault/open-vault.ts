@@ -122,12 +122,16 @@ export class OpenVault implements Vault {
     return this.#works.pins.unpin(torrentId);
   }
 
+  setEgressLimit(bytesPerDay: number): void {
+    this.#works.egress.setLimit(bytesPerDay);
+  }
+
   cachedBytes(bundles: readonly number[]): number {
     return bundles.reduce((bytes, id) => bytes + this.#localBytes(id), 0);
   }
 
   stats(): VaultStats {
-    const { cache, ram, spool, open, uploads, sealing, fetcher, segments } = this.#works;
+    const { cache, ram, spool, open, uploads, sealing, fetcher, egress, segments } = this.#works;
     const { waiting, queuedChunks } = uploads.state;
     return {
       cacheBytes: cache.usedBytes,
@@ -140,6 +144,7 @@ export class OpenVault implements Vault {
       spoolBudgetBytes: spool.budget.total,
       openChunks: open.count,
       fetchedBytes: fetcher.fetchedBytes,
+      egress: egress.state,
       uploadedBytes: uploads.uploadedBytes,
       reads: { ...segments.reads },
       openedBytes: (segments.reads.disk + segments.reads.remote) * SEGMENT_BYTES,
@@ -198,7 +203,7 @@ export class OpenVault implements Vault {
   }
 
   async #close(): Promise<void> {
-    const { open, sealing, uploads, bundles, journal, cache, abandons, pins, manifests } = this.#works;
+    const { open, sealing, uploads, bundles, journal, cache, abandons, pins, manifests, egress } = this.#works;
     const { clock, log, owner, unlock } = this.#options;
     this.#idleLook.cancel();
     const grace = () => sleep(clock, CLOSE_GRACE_MILLISECONDS);
@@ -224,7 +229,7 @@ export class OpenVault implements Vault {
       ...held.map((one) => one.quiet()),
     ]);
     await Promise.race([quiet, grace()]);
-    await journal.settled();
+    await Promise.all([journal.settled(), egress.close()]);
     await cache.close();
     await owner.release().catch((error) => log.warn('The claim to the library stays.', { error: errorMessage(error) }));
     unlock();

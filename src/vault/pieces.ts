@@ -12,6 +12,7 @@ import type {
 import type { Bundle } from './bundle.ts';
 import type { Segment } from './cache/index.ts';
 import { CHUNK_BYTES, type ChunkSpan, pieceLengthAt } from './chunk/index.ts';
+import type { Egress } from './egress.ts';
 import { SegmentLease, zeroViews } from './lease.ts';
 import { segmentsOf } from './seal/index.ts';
 import type { Sealing } from './sealing.ts';
@@ -27,6 +28,7 @@ const MAX_HOT_LOOKS = 4_096;
 export interface PiecesParts extends SpanReaderParts {
   readonly torrents: Torrents;
   readonly sealing: Sealing;
+  readonly egress: Egress;
 }
 
 /** The engine's PieceStore over the vault. */
@@ -95,6 +97,10 @@ export class Pieces implements PieceStore {
       .read(torrent, spans, offset + length)
       .then(({ views, segments, ownBytes }) => new SegmentLease(this.#deps.ram, views, segments, ownBytes));
     return unlessAborted(taking, options.signal, (lease) => lease.release());
+  }
+
+  mayFetch(): boolean {
+    return this.#deps.egress.mayFetch;
   }
 
   prefetch(handle: Handle, ranges: readonly ByteRange[]): void {

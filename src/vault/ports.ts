@@ -1,4 +1,5 @@
 import type { PieceStore } from '../torrent/ports.ts';
+import type { EgressState } from './egress.ts';
 import type { JsonObject } from './seal/index.ts';
 
 /** One file of a bundle, in stream order. Its path is a label for people, never a path on disk. */
@@ -75,6 +76,8 @@ export interface VaultStats {
   /** Bytes since start. */
   readonly fetchedBytes: number;
   readonly uploadedBytes: number;
+  /** What readers had fetched today. */
+  readonly egress: EgressState;
   /** Reads answered since start, by where their bytes came from. */
   readonly reads: Readonly<Record<'ram' | 'disk' | 'remote', number>>;
   /** Bytes of segments opened since start. */
@@ -122,6 +125,11 @@ export interface Vault {
    */
   pinChunks(torrentId: number): Promise<void>;
   unpinChunks(torrentId: number): Promise<void>;
+  /**
+   * Bytes that may be fetched from the store for peers in a day (UTC), from now on; 0, as at the start: no limit. When they are
+   * used up, `pieces.mayFetch` says no until the next day; reads are answered all the same. @throws RangeError
+   */
+  setEgressLimit(bytesPerDay: number): void;
   /** Sealed bytes of these bundles' chunks in the cache or spool. */
   cachedBytes(bundles: readonly number[]): number;
   stats(): VaultStats;

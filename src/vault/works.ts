@@ -5,6 +5,7 @@ import { Bundles } from './bundles.ts';
 import { type DiskCache, openDiskCache, type RamCache, ramCache } from './cache/index.ts';
 import { Commits } from './commit.ts';
 import { Documents } from './documents.ts';
+import { Egress } from './egress.ts';
 import { Fetcher } from './fetch.ts';
 import type { Files } from './files.ts';
 import { Journal } from './journal.ts';
@@ -47,6 +48,7 @@ export interface Works {
   readonly torrents: Torrents;
   readonly segments: Segments;
   readonly fetcher: Fetcher;
+  readonly egress: Egress;
   readonly pins: Pins;
   readonly commits: Commits;
   readonly manifests: Manifests;
@@ -82,7 +84,8 @@ export async function assemble(options: WorksOptions): Promise<Works> {
   });
   const open = new OpenChunks({ parts, clock, log, completed: (chunk) => sealing.add(chunk) });
   sealing.onRoom(() => open.makeRoom());
-  const fetcher = new Fetcher({ store, cache, sealer, log, libraryId });
+  const egress = await Egress.open({ database, clock, log });
+  const fetcher = new Fetcher({ store, cache, sealer, egress, log, libraryId });
   const recheck = new Recheck({ bundles, fetcher, journal, clock, log, stop });
   const torrents = new Torrents(database, bundles, open, (bundle) => recheck.look(bundle));
   const segments = new Segments({ spool, cache, ram, sealer, fetcher, journal, log, libraryId });
@@ -97,9 +100,9 @@ export async function assemble(options: WorksOptions): Promise<Works> {
   const abandons = new Abandons({
     ...{ database, bundles, store, spool, cache, ram, open, patience, keys, log, mayWrite, stop },
   });
-  const pieces = new Pieces({ torrents, segments, readAhead, ram, open, parts, sealing });
+  const pieces = new Pieces({ torrents, segments, readAhead, ram, open, parts, sealing, egress });
   return {
-    ...{ cache, ram, spool, bundles, journal, open, sealing, uploads, torrents, segments, fetcher, pins },
+    ...{ cache, ram, spool, bundles, journal, open, sealing, uploads, torrents, segments, fetcher, egress, pins },
     ...{ commits, manifests, abandons, pieces, patience },
   };
 }

@@ -153,6 +153,8 @@ def check_vectors(folder, out):
     content = pattern(300001, 1) + bytes(27679) + pattern(500000, 2)
     need(album["sha256"] == hashlib.sha256(content).hexdigest(), "content of the album")
     need(odd["sha256"] == hashlib.sha256(b"\xba").hexdigest(), "content of the one-byte bundle")
+    seeding = {"seeding": True, "cacheMode": "on-demand", "uploadBytesPerSecond": 1000000, "downloadBytesPerSecond": 0}
+    need([one["seeding"] for one in album["settings"]] == [seeding], "how the album is seeded")
     need(odd["torrents"][1]["extents"] == [[0, 1, odd["bundle"], 0], [1, 9, None, 0]], "extents")
 
 

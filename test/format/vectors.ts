@@ -130,7 +130,9 @@ function sealBundle(keys: LibraryKeys, plan: BundlePlan): [name: string, object:
       ...{ bundleId, generation, previous, bundleKey: wrapBundleKey(keys, bundleId, bundleKey, source) },
       table: { name: sealed.name, generation: 1 },
       torrents: torrents.map(({ infoHash }) => {
-        return { infoHash, trackers: [['https://tracker.example/announce?passkey=secret']], seeding: { on: true } };
+        const limits = { uploadBytesPerSecond: 500_000 * generation, downloadBytesPerSecond: 0 };
+        const seeding = { seeding: true, cacheMode: 'on-demand', ...limits };
+        return { infoHash, trackers: [['https://tracker.example/announce?passkey=secret']], seeding };
       }),
       releases: [{ title: `Generation ${generation}`, artist: 'Sigur Rós' }],
     };

@@ -6,6 +6,7 @@ import type {
   HostPort,
   Info,
   Priorities,
+  RateLimitChanges,
   Torrent,
   TorrentListener,
   TorrentStats,
@@ -42,6 +43,8 @@ export class ScriptedTorrent implements Torrent {
   waiting: string | null = null;
   /** Indexes in the order in which they were fetched. */
   readonly fetched: number[] = [];
+  /** What `setLimits` was told. */
+  readonly limits: RateLimitChanges[] = [];
   readonly #engine: ScriptedEngine;
   readonly #seeds = new Set<ScriptedSeed>();
   #mode: 'download' | 'seed';
@@ -144,8 +147,8 @@ export class ScriptedTorrent implements Torrent {
     // Its peers ask for nothing.
   }
 
-  setLimits(): void {
-    // Nothing flows.
+  setLimits(limits: RateLimitChanges): void {
+    this.limits.push(limits);
   }
 
   setMode(mode: 'download' | 'seed'): void {

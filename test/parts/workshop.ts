@@ -53,7 +53,7 @@ async function openSpare(): Promise<Database> {
 
 async function emptied(database: Database): Promise<Database> {
   const { db } = database;
-  const tables = ['pins', 'torrent_piece_mappings', 'torrents', 'chunks', 'bundles', 'library'] as const;
+  const tables = ['settings', 'pins', 'torrent_piece_mappings', 'torrents', 'chunks', 'bundles', 'library'] as const;
   await database.batch(tables.map((table) => db.deleteFrom(table)));
   return database;
 }

@@ -41,6 +41,8 @@ export class MemoryPieces implements PieceStore {
   /** Set to make reads or writes fail. */
   readError: BaeError | null = null;
   writeError: BaeError | null = null;
+  /** False: nothing may be fetched for peers. */
+  fetching = true;
   /** Leases given and not released. */
   leases = 0;
   reads = 0;
@@ -113,6 +115,10 @@ export class MemoryPieces implements PieceStore {
     if (this.readError !== null) throw this.readError;
     this.#warmUp(offset, length);
     return this.#lease(offset, length);
+  }
+
+  mayFetch(): boolean {
+    return this.fetching;
   }
 
   prefetch(_handle: Handle, ranges: readonly ByteRange[]): void {

@@ -13,6 +13,7 @@ const FILE_BYTES = 1_500_000;
 const MAX_MILLISECONDS = 20_000;
 /** The whole stop, by the design. */
 const STOP_MILLISECONDS = 10_000;
+const NO_LIMITS = { uploadBytesPerSecond: 0, downloadBytesPerSecond: 0 };
 const ANNOUNCE = 'http://127.0.0.1:9/announce';
 
 showLogsOnFailure();
@@ -49,7 +50,7 @@ async function decoded() {
 describe('the newest manifest in the bucket', () => {
   it('has the release, the trackers and how the torrent is seeded', async () => {
     const { generation, seeding, bundle } = await decoded();
-    expect([generation, seeding]).toEqual([1, { seeding: true, cacheMode: 'on-demand' }]);
+    expect([generation, seeding]).toEqual([1, { seeding: true, cacheMode: 'on-demand', ...NO_LIMITS }]);
     expect(bundle.settings[0]?.trackers).toEqual([[ANNOUNCE]]);
     expect(bundle.releases).toMatchObject([
       { title: 'Album', artist: 'Artist', year: 2001, tracks: [{ title: 'One' }] },
@@ -75,19 +76,21 @@ describe('the newest manifest in the bucket', () => {
     const { code, milliseconds } = await bae.stop();
     expect(code).toBe(0);
     expect(milliseconds).toBeLessThan(STOP_MILLISECONDS);
-    expect((await decoded()).seeding).toEqual({ seeding: false, cacheMode: 'pinned' });
+    expect((await decoded()).seeding).toEqual({ seeding: false, cacheMode: 'pinned', ...NO_LIMITS });
   });
 
   it('comes at the next start when SIGKILL was faster', async () => {
     await bae.start();
     const { generation } = await decoded();
     await bae.ask('seed', 'start', id);
+    await bae.ask('set', id, 'upload=500KB');
     await bae.kill();
     await bae.start();
     const now = await waitFor('a new generation', MAX_MILLISECONDS, async () => {
       const found = await decoded();
       return found.generation > generation ? found : undefined;
     });
-    expect(now.seeding).toEqual({ seeding: true, cacheMode: 'pinned' });
+    const limits = { uploadBytesPerSecond: 500_000, downloadBytesPerSecond: 0 };
+    expect(now.seeding).toEqual({ seeding: true, cacheMode: 'pinned', ...limits });
   });
 });

@@ -6,7 +6,10 @@ import {
   Failure,
   Import,
   LimitChanges,
+  Limits,
   NewImport,
+  Settings,
+  SettingsChanges,
   Stats,
   TORRENT_BASE64_CHARACTERS,
   Torrent,
@@ -33,7 +36,7 @@ export function apiRoutes(application: Application, version: string) {
     },
   });
   api.use(bodyLimit({ maxSize: BODY_BYTES }));
-  const routed = torrentRoutes(importRoutes(api, application), application)
+  const routed = settingsRoutes(torrentRoutes(importRoutes(api, application), application), application)
     .openapi(
       createRoute({ method: 'get', path: '/stats', responses: { 200: json(Stats, 'Numbers now'), ...failures } }),
       async (context) => context.json(await application.stats(), 200),
@@ -48,6 +51,32 @@ export function apiRoutes(application: Application, version: string) {
   routed.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'bae', version }, servers: [{ url: '/api/v1' }] });
   return routed;
 }
+
+function settingsRoutes<A extends OpenAPIHono>(api: A, application: Application) {
+  return api
+    .openapi(
+      createRoute({ method: 'get', path: '/settings', responses: { 200: json(Settings, 'As they are'), ...failures } }),
+      async (context) => context.json(application.settings(), 200),
+    )
+    .openapi(
+      createRoute({
+        method: 'patch',
+        path: '/settings',
+        request: { body: { ...json(SettingsChanges, 'Limits over all; 0 for none'), required: true } },
+        responses: { 200: json(Settings, 'As they are now'), ...failures },
+      }),
+      async (context) => context.json(await application.setSettings(context.req.valid('json')), 200),
+    );
+}
+
+/** Limits of the torrent that an import brings, or of torrents. */
+const limitsRoute = (path: '/imports/{id}' | '/torrents/{id}') =>
+  createRoute({
+    method: 'patch',
+    path,
+    request: { params, body: { ...json(LimitChanges, 'Rate limits; 0 for none'), required: true } },
+    responses: { 200: json(z.array(Limits).readonly(), 'Of the torrents it acted on'), ...failures },
+  });
 
 function importRoutes(api: OpenAPIHono, application: Application) {
   const one = { 200: json(Import, 'The import'), ...failures };
@@ -77,6 +106,9 @@ function importRoutes(api: OpenAPIHono, application: Application) {
     .openapi(
       createRoute({ method: 'get', path: '/imports/{id}', request: { params }, responses: one }),
       async (context) => context.json(await application.import(context.req.valid('param').id), 200),
+    )
+    .openapi(limitsRoute('/imports/{id}'), async (context) =>
+      context.json(await application.setLimits(context.req.valid('param').id, context.req.valid('json')), 200),
     )
     .openapi(
       createRoute({ method: 'post', path: '/imports/{id}/cancel', request: { params }, responses: one }),
@@ -117,15 +149,8 @@ function torrentRoutes<A extends ReturnType<typeof importRoutes>>(api: A, applic
       }),
       async (context) => context.json(await application.torrent(context.req.valid('param').id), 200),
     )
-    .openapi(
-      createRoute({
-        method: 'patch',
-        path: '/torrents/{id}',
-        request: { params, body: { ...json(LimitChanges, 'Rate limits; 0 for none'), required: true } },
-        responses: many,
-      }),
-      async (context) =>
-        context.json(await application.setLimits(context.req.valid('param').id, context.req.valid('json')), 200),
+    .openapi(limitsRoute('/torrents/{id}'), async (context) =>
+      context.json(await application.setLimits(context.req.valid('param').id, context.req.valid('json')), 200),
     )
     .openapi(start, async (context) => context.json(await startSeeding(context.req.valid('param').id), 200))
     .openapi(stop, async (context) => context.json(await stopSeeding(context.req.valid('param').id), 200))

@@ -49,10 +49,35 @@ export const Torrent = z
   })
   .openapi('Torrent');
 
-const bytesPerSecond = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
+const wholeBytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
 export const LimitChanges = z
-  .strictObject({ uploadBytesPerSecond: bytesPerSecond, downloadBytesPerSecond: bytesPerSecond })
+  .strictObject({ uploadBytesPerSecond: wholeBytes, downloadBytesPerSecond: wholeBytes })
   .openapi('LimitChanges');
+export const Limits = z
+  .object({
+    id: z.string().openapi({ example: 't1' }),
+    uploadBytesPerSecond: z.number(),
+    downloadBytesPerSecond: z.number(),
+  })
+  .openapi('Limits');
+
+export const SettingsChanges = z
+  .strictObject({
+    uploadBytesPerSecond: wholeBytes,
+    downloadBytesPerSecond: wholeBytes,
+    peerUploadBytesPerSecond: wholeBytes,
+    egressBytesPerDay: wholeBytes,
+  })
+  .openapi('SettingsChanges');
+export const Settings = z
+  .object({
+    uploadBytesPerSecond: z.number(),
+    downloadBytesPerSecond: z.number(),
+    peerUploadBytesPerSecond: z.number(),
+    egressBytesPerDay: z.number(),
+    fixed: z.record(z.string(), z.string()).openapi({ description: 'Where those are set that cannot be changed here' }),
+  })
+  .openapi('Settings');
 
 const Track = z.object({
   disc: z.number(),
@@ -117,6 +142,9 @@ export const Stats = z
     spoolBytes: count,
     spoolBudgetBytes: count,
     storeReadBytes: count,
+    egressBytes: count,
+    egressBytesPerDay: count,
+    egressWaiting: z.string().nullable(),
     openedBytes: count,
     storeWrittenBytes: count,
   })

@@ -25,7 +25,7 @@ describe('many torrents', { timeout: 60_000 }, () => {
     for (const [at, uploadBytesPerSecond] of own.entries()) {
       const buckets = { up: new Bucket(), down: new Bucket() };
       bandwidth.setLimitsOf(buckets, { uploadBytesPerSecond });
-      const taker: Taker = { credit: 0, bucket: buckets.up, wanted: () => 10 * BLOCK, flush: move };
+      const taker: Taker = { credit: 0, bucket: buckets.up, own: new Bucket(), wanted: () => 10 * BLOCK, flush: move };
       function move(): void {
         const bytes = Math.min(10 * BLOCK, bandwidth.up.allowance(taker));
         if (bytes === 0) return;
@@ -64,6 +64,7 @@ describe('many torrents', { timeout: 60_000 }, () => {
 class Whimsical implements Taker {
   credit = 0;
   readonly bucket = new Bucket();
+  readonly own = new Bucket();
   movedBytes = 0;
   /** It has wanted something since then without getting it. */
   waitingSince: number | null = null;

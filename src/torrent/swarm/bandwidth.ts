@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { Bucket } from './bucket.ts';
 import { SHARE_BYTES, SHARE_MILLISECONDS } from './limits.ts';
-import type { RateLimitChanges } from './types.ts';
+import type { EngineRateChanges, RateLimitChanges } from './types.ts';
 
 /** One who moves bytes in one direction: a peer of a torrent. */
 export interface Taker {
@@ -9,6 +9,8 @@ export interface Taker {
   credit: number;
   /** The torrent's own limit. */
   readonly bucket: Bucket;
+  /** The peer's; the shaper keeps its rate. */
+  readonly own: Bucket;
   /** Bytes it could move now. */
   wanted(): number;
   /** It has credit now. */
@@ -23,11 +25,13 @@ export interface TorrentBuckets {
 
 /**
  * One direction of all torrents. Who finds nothing left waits in a line: by turns each in it gets a share, then each another,
- * so that one who wants a block is not behind one who wants a thousand. Without limits it costs two comparisons.
+ * so that one who wants a block is not behind one who wants a thousand. Without limits it costs three comparisons.
  */
 export class Shaper {
   /** The limit over all torrents. */
   readonly all = new Bucket();
+  /** What each taker may move at most, in bytes per second; 0: no limit. */
+  eachBytesPerSecond = 0;
   readonly #clock: Clock;
   readonly #wait: () => void;
   readonly #line = new Set<Taker>();
@@ -38,14 +42,19 @@ export class Shaper {
     this.#wait = wait;
   }
 
+  /** Whether any limit holds for it. */
+  limits({ bucket }: Taker): boolean {
+    return this.all.isLimited || bucket.isLimited || this.eachBytesPerSecond > 0;
+  }
+
   /**
    * Bytes that may be moved now: infinitely many without limits; 0 for one who waits from now on, or wants nothing. Any
    * other answer must be followed by `spent` at once.
    */
   allowance(taker: Taker): number {
+    if (!this.limits(taker)) return Number.POSITIVE_INFINITY;
     const { all } = this;
-    const { bucket } = taker;
-    if (!all.isLimited && !bucket.isLimited) return Number.POSITIVE_INFINITY;
+    const { bucket, own } = taker;
     if (taker.credit > 0) return taker.credit;
     if (this.#line.has(taker)) return 0;
     const wanted = taker.wanted();
@@ -54,11 +63,12 @@ export class Shaper {
     // What comes in while others wait is theirs: it is given out by turns.
     if (all.waiting === 0) all.refill(now);
     if (bucket.waiting === 0) bucket.refill(now);
-    if (!all.isOpen || !bucket.isOpen) {
+    this.#refillOwn(own, now);
+    if (!all.isOpen || !bucket.isOpen || !own.isOpen) {
       this.#enter(taker);
       return 0;
     }
-    this.#grant(taker, Math.min(wanted, Math.max(SHARE_BYTES, Math.min(all.bytes, bucket.bytes))));
+    this.#grant(taker, Math.min(wanted, Math.max(SHARE_BYTES, Math.min(all.bytes, bucket.bytes, own.bytes))));
     return taker.credit;
   }
 
@@ -66,6 +76,7 @@ export class Shaper {
   spent(taker: Taker, bytes: number): void {
     const unused = taker.credit - bytes;
     taker.credit = 0;
+    taker.own.take(-unused);
     this.charge(taker.bucket, -unused);
   }
 
@@ -85,7 +96,10 @@ export class Shaper {
   turn(): void {
     const now = this.#clock.monotonic();
     this.all.refill(now);
-    for (const { bucket } of this.#line) bucket.refill(now);
+    for (const { bucket, own } of this.#line) {
+      bucket.refill(now);
+      this.#refillOwn(own, now);
+    }
     this.#share();
     for (const taker of [...this.#line]) {
       if (taker.credit === 0) continue;
@@ -105,7 +119,7 @@ export class Shaper {
       const rest: typeof sharing = [];
       for (const one of sharing) {
         if (!this.all.isOpen) return;
-        if (!one.taker.bucket.isOpen) continue;
+        if (!one.taker.bucket.isOpen || !one.taker.own.isOpen) continue;
         const bytes = Math.min(SHARE_BYTES, one.wanted);
         this.#grant(one.taker, bytes);
         one.wanted -= bytes;
@@ -115,8 +129,15 @@ export class Shaper {
     }
   }
 
+  /** Its rate may have changed since the taker came last: nobody keeps a list of takers. */
+  #refillOwn(own: Bucket, now: number): void {
+    if (own.bytesPerSecond === this.eachBytesPerSecond) own.refill(now);
+    else own.limit(this.eachBytesPerSecond, now);
+  }
+
   #grant(taker: Taker, bytes: number): void {
     taker.credit += bytes;
+    taker.own.take(bytes);
     this.charge(taker.bucket, bytes);
   }
 
@@ -150,17 +171,18 @@ export class Bandwidth {
     this.down = new Shaper(clock, wait);
   }
 
-  /** Limits over all torrents. @throws RangeError */
-  setLimits(limits: RateLimitChanges): void {
+  /** Limits over all torrents, and of each peer. @throws RangeError */
+  setLimits(limits: EngineRateChanges): void {
+    const { peerUploadBytesPerSecond: each } = limits;
+    checkRates([each]);
     this.setLimitsOf({ up: this.up.all, down: this.down.all }, limits);
+    if (each !== undefined) this.up.eachBytesPerSecond = each;
   }
 
   /** A torrent's own limits. @throws RangeError */
   setLimitsOf(buckets: TorrentBuckets, limits: RateLimitChanges): void {
     const { uploadBytesPerSecond, downloadBytesPerSecond } = limits;
-    for (const rate of [uploadBytesPerSecond, downloadBytesPerSecond]) {
-      if (rate !== undefined && !(Number.isSafeInteger(rate) && rate >= 0)) throw new RangeError('not a rate limit');
-    }
+    checkRates([uploadBytesPerSecond, downloadBytesPerSecond]);
     const now = this.#clock.monotonic();
     if (uploadBytesPerSecond !== undefined) buckets.up.limit(uploadBytesPerSecond, now);
     if (downloadBytesPerSecond !== undefined) buckets.down.limit(downloadBytesPerSecond, now);
@@ -174,5 +196,11 @@ export class Bandwidth {
     this.#timer = null;
     this.up.turn();
     this.down.turn();
+  }
+}
+
+function checkRates(rates: readonly (number | undefined)[]): void {
+  for (const rate of rates) {
+    if (rate !== undefined && !(Number.isSafeInteger(rate) && rate >= 0)) throw new RangeError('not a rate limit');
   }
 }

@@ -12,6 +12,10 @@ export class Bucket {
   #bytes = 0;
   #refilledAt = 0;
 
+  get bytesPerSecond(): number {
+    return this.#bytesPerSecond;
+  }
+
   get isLimited(): boolean {
     return this.#bytesPerSecond > 0;
   }

@@ -1,16 +1,21 @@
 import { errorKind } from '../../lib/errors.ts';
 import type { ByteRange, Lease } from '../ports.ts';
+import { SLAB_BYTES } from './batch.ts';
 import { ColdBudget } from './cold-budget.ts';
 import type { SwarmContext } from './context.ts';
 import { type BlockRun, bytesOf, CANCELLED, copyOut } from './leases.ts';
 import * as limits from './limits.ts';
+import { ParkedRequests } from './parked-requests.ts';
 import type { RequestQueue } from './request-queue.ts';
 import type { UploadSource } from './uploader.ts';
+
+/** What arrives may have to be copied into a slab, which is a little larger than the segment that it frees. */
+const MOST_HELD_BYTES = limits.PEER_HELD_BYTES - (SLAB_BYTES - limits.COLD_UNIT_BYTES);
 
 /** Blocks that are not in memory and are being read. */
 export interface ColdRead {
   readonly run: BlockRun;
-  /** What it is counted with: the bytes it will bring, then what its lease pins. */
+  /** What it is counted with: the segments it will pin, then what its lease pins. */
   heldBytes: number;
   lease: Lease | null;
   arrivedAt: number;
@@ -37,6 +42,7 @@ export class ColdReads {
   readonly #queue: RequestQueue;
   readonly #budget: ColdBudget;
   readonly #reads: ColdRead[] = [];
+  readonly #parked = new ParkedRequests();
   #retryAt = 0;
 
   constructor(owner: ColdOwner, source: UploadSource, context: SwarmContext, queue: RequestQueue) {
@@ -63,23 +69,24 @@ export class ColdReads {
     this.#budget.taken(bytes);
   }
 
-  /** Takes the first run out of the queue and reads it, or refuses it; false if that must wait. */
+  /** Takes the first run out of the queue and reads it, or parks it to be refused; false if that must wait. */
   start(offset: number, now: number): boolean {
     if (this.#retryAt !== 0 || this.#reads.length >= limits.COLD_READS) return false;
     const { store } = this.#context;
     const { handle, info } = this.#source;
-    const bytes = this.#queue.runBytes(info.pieceLength, this.#owner.runBytes);
-    // A run may lie in two segments.
-    const { heldBytes } = this.#owner;
-    if (heldBytes > 0 && heldBytes + 2 * limits.COLD_UNIT_BYTES > limits.PEER_HELD_BYTES) return false;
+    // A run that ends where the store's segments do pins one of them.
+    const most = Math.min(this.#owner.runBytes, limits.COLD_UNIT_BYTES - (offset % limits.COLD_UNIT_BYTES));
+    const bytes = this.#queue.runBytes(info.pieceLength, most);
+    const pinnedBytes = pinnedBy(offset, bytes);
+    if (this.#owner.heldBytes + pinnedBytes > MOST_HELD_BYTES) return false;
     const run = this.#queue.takeRun(bytes);
-    if (store.tier(handle, offset, bytes) === 'remote' && !this.#budget.fetch(offset, bytes, now)) {
-      this.#owner.refuse(run);
+    if (store.tier(handle, offset, bytes) === 'remote' && !this.#mayRead(offset, bytes, now)) {
+      if (!this.#parked.add(run, now)) this.#owner.refuse(run);
       return true;
     }
-    const read: ColdRead = { run, heldBytes: bytes, lease: null, arrivedAt: 0 };
+    const read: ColdRead = { run, heldBytes: pinnedBytes, lease: null, arrivedAt: 0 };
     this.#reads.push(read);
-    this.#owner.hold(bytes);
+    this.#owner.hold(pinnedBytes);
     store.read(handle, offset, bytes).then(
       (lease) => this.#arrived(read, lease),
       (error: unknown) => this.#failed(read, error),
@@ -96,8 +103,9 @@ export class ColdReads {
     return { run: read.run, lease: read.lease };
   }
 
-  /** True if the block was being read and will not be sent. */
+  /** True if the block was being read, or was parked, and will not be sent. */
   cancel(index: number, begin: number): boolean {
+    if (this.#parked.cancel(index, begin)) return true;
     for (const { run } of this.#reads) {
       for (let at = 0; at < run.length; at += 3) {
         if (run[at] !== index || run[at + 1] !== begin) continue;
@@ -108,8 +116,9 @@ export class ColdReads {
     return false;
   }
 
-  /** Calls for each block being read. */
+  /** Calls for each block being read or parked. */
   scan(call: (index: number, begin: number, length: number) => void): void {
+    this.#parked.scan(call);
     for (const { run } of this.#reads) {
       for (let at = 0; at < run.length; at += 3) {
         if (run[at] !== CANCELLED) call(run[at] as number, run[at + 1] as number, run[at + 2] as number);
@@ -119,6 +128,7 @@ export class ColdReads {
 
   /** Once a second: what arrived and could not be sent is copied out, what failed is tried again. */
   tick(now: number): void {
+    this.#owner.refuse(this.#parked.due(now));
     for (const read of this.#reads) {
       if (read.lease === null || now - read.arrivedAt <= limits.LEASE_MILLISECONDS) continue;
       read.lease = copyOut(read.lease);
@@ -162,7 +172,12 @@ export class ColdReads {
   /** Whether bytes are far away and the peer is entitled to them; counts them if so. */
   #mayFetch({ offset, length }: ByteRange): boolean {
     if (this.#context.store.tier(this.#source.handle, offset, length) !== 'remote') return false;
-    return this.#budget.fetch(offset, length, this.#context.clock.monotonic());
+    return this.#mayRead(offset, length, this.#context.clock.monotonic());
+  }
+
+  /** Whether bytes that are far away may be fetched for the peer now; counts them if so. */
+  #mayRead(offset: number, length: number, now: number): boolean {
+    return this.#context.store.mayFetch?.() !== false && this.#budget.fetch(offset, length, now);
   }
 
   #arrived(read: ColdRead, lease: Lease): void {
@@ -199,4 +214,10 @@ export class ColdReads {
     this.#reads.splice(this.#reads.indexOf(read), 1);
     this.#owner.hold(-read.heldBytes);
   }
+}
+
+/** Bytes of the segments that a run of torrent bytes lies in, where the store's segments begin with the torrent's first byte. */
+function pinnedBy(offset: number, length: number): number {
+  const first = Math.floor(offset / limits.COLD_UNIT_BYTES);
+  return (Math.floor((offset + length - 1) / limits.COLD_UNIT_BYTES) + 1 - first) * limits.COLD_UNIT_BYTES;
 }

@@ -55,7 +55,7 @@ describe('connections that come', () => {
   });
 
   it(`wait ${limits.PENDING_CONNECTIONS} at a time for their handshake; the oldest goes for one more`, async () => {
-    const { simulation, seed } = await setUp();
+    const { simulation, seed, dial } = await setUp();
     const network = simulation.network.host('30.0.0.1');
     const connecting = Array.from({ length: limits.PENDING_CONNECTIONS + 3 }, () =>
       network.connect(seed.address, seed.port, 1_000),
@@ -65,6 +65,8 @@ describe('connections that come', () => {
     await simulation.clock.run(50);
     expect(seed.engine.stats().pendingConnections).toBe(limits.PENDING_CONNECTIONS);
     expect(peers.map((peer) => peer.closed).indexOf(false)).toBe(3);
+    // They are not among the established: who says its handshake is let in.
+    expect([(await dial('30.0.0.2')).closed, seed.engine.stats().connections]).toEqual([false, 1]);
     await simulation.end();
   });
 

@@ -13,7 +13,7 @@ import { OwnAddress } from './own-address.ts';
 import { Reception } from './reception.ts';
 import { SwarmTorrent } from './torrent.ts';
 import type { TorrentHome } from './torrent-home.ts';
-import type { Dormant, Engine, EngineOptions, EngineStats, RateLimitChanges, Torrent, TorrentSpec } from './types.ts';
+import type { Dormant, Engine, EngineOptions, EngineRateChanges, EngineStats, Torrent, TorrentSpec } from './types.ts';
 
 /** Makes an engine without torrents that does not listen yet. */
 export function createEngine(options: EngineOptions): Engine {
@@ -127,7 +127,7 @@ class SwarmEngine implements Engine {
     await found.remove();
   }
 
-  setLimits(limits: RateLimitChanges): void {
+  setLimits(limits: EngineRateChanges): void {
     this.#context.bandwidth.setLimits(limits);
     if ((limits.downloadBytesPerSecond ?? 0) > 0) for (const { loop } of this.#active) loop.downloader?.recall();
   }

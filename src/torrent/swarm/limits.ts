@@ -92,6 +92,8 @@ export const COLD_UNIT_BYTES = 256 * 1024;
 export const COLD_FETCHED_PER_TAKEN = 4;
 /** … beyond what it may have at once, and again every hour, for lone blocks. */
 export const COLD_ALLOWANCE_BYTES = 64 * MIB;
+/** What may not be fetched for a peer (its budget, or the day's egress, is used up) is refused after this long, QUEUED_REQUESTS at most. */
+export const PARKED_MILLISECONDS = 5_000;
 /** Reads under way for a peer. */
 export const COLD_READS = 4;
 /** A read that failed with `unavailable` is tried again after this long, where it cannot be rejected. */

@@ -220,7 +220,7 @@ describe('the download limit', { timeout: 60_000 }, () => {
   });
 });
 
-describe('limits of single torrents', { timeout: 60_000 }, () => {
+describe('limits of single torrents and peers', { timeout: 60_000 }, () => {
   it('hold within the one over all', async () => {
     const simulation = new Simulation({ bytes: 8 * MIB, pieceLength: 256 * KIB });
     const seed = await simulation.seed();
@@ -236,12 +236,47 @@ describe('limits of single torrents', { timeout: 60_000 }, () => {
     await simulation.end();
   });
 
+  it('hold for each peer alone, within those over all, and change within a second', async () => {
+    const simulation = new Simulation({ bytes: 8 * MIB, pieceLength: 256 * KIB });
+    const seed = await simulation.seed({ uploadBytesPerSecond: 900_000 });
+    seed.engine.setLimits({ peerUploadBytesPerSecond: 20_000 });
+    const greedy = new Greedy(simulation, seed);
+    const peers = [await greedy.add(100), await greedy.add(16, KIB), await greedy.add(1)];
+    const ratesOver = async (seconds: number) => {
+      const before = peers.map(({ payload }) => payload);
+      await simulation.clock.run(seconds * SECOND);
+      return peers.map(({ payload }, at) => (payload - (before[at] as number)) / seconds);
+    };
+    for (const rate of await ratesOver(100)) expectRate(rate, 20_000);
+    seed.engine.setLimits({ uploadBytesPerSecond: 30_000 });
+    const shared = await ratesOver(60);
+    expectRate(shared[0] as number, 10_000);
+    expectRate(
+      shared.reduce((sum, rate) => sum + rate),
+      30_000,
+    );
+    // One of one kilobyte still gets whole blocks.
+    seed.engine.setLimits({ uploadBytesPerSecond: 0, peerUploadBytesPerSecond: 1_000 });
+    await simulation.clock.run(20 * SECOND);
+    for (const rate of await ratesOver(640)) expectRate(rate, 1_000);
+    // Those who wait for long feel at once that they may have more.
+    seed.engine.setLimits({ peerUploadBytesPerSecond: 100_000 });
+    await simulation.clock.run(SECOND);
+    expectRate((await ratesOver(20))[0] as number, 100_000);
+    seed.engine.setLimits({ peerUploadBytesPerSecond: 0 });
+    await simulation.clock.run(SECOND);
+    expect((await ratesOver(4))[0]).toBeGreaterThan(400_000);
+    greedy.stop();
+    await simulation.end();
+  });
+
   it('are whole numbers, not negative', async () => {
     const simulation = new Simulation({ bytes: BLOCK, pieceLength: BLOCK });
     const seed = await simulation.seed();
     for (const uploadBytesPerSecond of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       expect(() => seed.engine.setLimits({ uploadBytesPerSecond })).toThrow(RangeError);
       expect(() => seed.torrent.setLimits({ downloadBytesPerSecond: uploadBytesPerSecond })).toThrow(RangeError);
+      expect(() => seed.engine.setLimits({ peerUploadBytesPerSecond: uploadBytesPerSecond })).toThrow(RangeError);
     }
     await simulation.end();
   });

@@ -1,6 +1,6 @@
 import { BLOCK_BYTES, type BlockRange } from '../wire/index.ts';
 import type { Shaper, Taker } from './bandwidth.ts';
-import type { Bucket } from './bucket.ts';
+import { Bucket } from './bucket.ts';
 import type { PeerSession } from './session.ts';
 
 export interface BudgetOwner {
@@ -63,6 +63,7 @@ export class RequestBudget {
       taker = {
         credit: 0,
         bucket: this.#bucket,
+        own: new Bucket(),
         wanted: () => (this.#owner.mayAsk(session) ? session.requests.room * BLOCK_BYTES : 0),
         flush: () => this.#owner.fill(session),
       };

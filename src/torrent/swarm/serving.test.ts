@@ -173,6 +173,7 @@ describe('blocks that are not in memory', () => {
       peer.send(...lone.slice(at, at + 40));
       await setup.simulation.clock.run(500);
     }
+    await setup.simulation.clock.run(limits.PARKED_MILLISECONDS + 1_500);
     expect(peer.count('piece')).toBeGreaterThan(limits.COLD_ALLOWANCE_BYTES / limits.COLD_UNIT_BYTES);
     expect(peer.count('reject')).toBeGreaterThan(200);
     await setup.simulation.end();

@@ -28,8 +28,8 @@ export interface EngineOptions {
   readonly dht?: DhtPort;
   /** While seeding, peers near the start or the end of their download come sooner; default false. */
   readonly antiLeech?: boolean;
-  /** Over all torrents. */
-  readonly rateLimits?: RateLimitChanges;
+  /** Over all torrents, and of each peer. */
+  readonly rateLimits?: EngineRateChanges;
   /** Default: nobody is blocked. */
   readonly filter?: AddressFilter;
 }
@@ -56,6 +56,11 @@ export interface RateLimits {
 
 /** Limits to set; those not named stay. */
 export type RateLimitChanges = { readonly [Name in keyof RateLimits]?: RateLimits[Name] | undefined };
+
+/** Limits of an engine: over all its torrents, and what one connection with a peer may be sent. */
+export interface EngineRateChanges extends RateLimitChanges {
+  readonly peerUploadBytesPerSecond?: number | undefined;
+}
 
 /** The limits that a person may set; the fixed ones are in limits.ts. */
 export interface EngineLimits {
@@ -101,8 +106,8 @@ export interface Engine {
   dormant: Dormant | null;
   /** Closes its connections and forgets it; what it was writing to the store is waited for. */
   remove(torrent: Torrent): Promise<void>;
-  /** Limits over all torrents, from now on; those not named stay. @throws RangeError */
-  setLimits(limits: RateLimitChanges): void;
+  /** Limits over all torrents and of each peer, from now on; those not named stay. @throws RangeError */
+  setLimits(limits: EngineRateChanges): void;
   stats(): EngineStats;
   /** Stops listening and removes all torrents. */
   close(): Promise<void>;

@@ -3,14 +3,17 @@ import type { Info } from '../metainfo/index.ts';
 import type { Connection, Handle, Lease } from '../ports.ts';
 import { BLOCK_BYTES, encodeReject } from '../wire/index.ts';
 import type { Taker } from './bandwidth.ts';
-import { Batch } from './batch.ts';
-import type { Bucket } from './bucket.ts';
+import { Batch, SLAB_BYTES } from './batch.ts';
+import { Bucket } from './bucket.ts';
 import { type ColdOwner, ColdReads } from './cold-reads.ts';
 import type { SwarmContext } from './context.ts';
 import { type BlockRun, bytesOf, CANCELLED } from './leases.ts';
 import * as limits from './limits.ts';
 import { Rate } from './rate.ts';
 import { RequestQueue } from './request-queue.ts';
+
+/** Who holds more waits until the system, or the store, has given something back. */
+const MOST_HELD_BEFORE = limits.PEER_HELD_BYTES - SLAB_BYTES;
 
 /** Where a torrent's bytes are served from. */
 export interface UploadSource {
@@ -45,6 +48,7 @@ export class Uploader implements ColdOwner, Taker {
   heldBytes = 0;
   credit = 0;
   readonly bucket: Bucket;
+  readonly own = new Bucket();
   readonly #peer: UploadPeer;
   readonly #source: UploadSource;
   readonly #context: SwarmContext;
@@ -70,8 +74,7 @@ export class Uploader implements ColdOwner, Taker {
 
   /** Where rates are limited no more is read at once than one share of them. */
   get runBytes(): number {
-    const { up } = this.#context.bandwidth;
-    return up.all.isLimited || this.bucket.isLimited ? limits.SHARE_BYTES : limits.RUN_BYTES;
+    return this.#context.bandwidth.up.limits(this) ? limits.SHARE_BYTES : limits.RUN_BYTES;
   }
 
   request(index: number, begin: number, length: number): void {
@@ -201,7 +204,8 @@ export class Uploader implements ColdOwner, Taker {
   #collectQueued(batch: Batch, room: number): void {
     const { info, handle } = this.#source;
     const { store } = this.#context;
-    while (this.#queue.length > 0 && batch.payloadBytes < room) {
+    // Whatever comes next pins a segment, or is copied into a slab: more than one of these is never added at once.
+    while (this.#queue.length > 0 && batch.payloadBytes < room && this.heldBytes <= MOST_HELD_BEFORE) {
       const offset = this.#queue.index * info.pieceLength + this.#queue.begin;
       // A run that ends where the store's segments do pins one of them.
       const most = Math.min(limits.RUN_BYTES - (offset % limits.RUN_BYTES), room - batch.payloadBytes);
