@@ -76,6 +76,12 @@ export const QUEUED_REQUESTS = 2_000;
 export const INVALID_REQUESTS = 50;
 /** Bytes given to a connection and not yet taken by the system. */
 export const SEND_BUFFER_BYTES = 512 * 1024;
+/** Given to a connection at once, at first and at least; twice as much when it was taken within the quarter of … */
+export const LEAST_BATCH_BYTES = 32 * 1024;
+/** … this time, half as much when that took longer: so nobody has more before it than it takes soon. */
+export const BATCH_MILLISECONDS = 1_000;
+/** Who took nothing for this long is as slow as what it has been given and not taken says. */
+export const QUIET_MILLISECONDS = 4_000;
 /** Memory held for a peer: queued bytes, and whole segments that leases of them keep. */
 export const PEER_HELD_BYTES = 1 * MIB;
 /** Blocks next to each other are leased together, up to this many bytes. */
@@ -118,6 +124,11 @@ export const SLOT_REST_TICKS = 6;
 /** Of the slots, those that a torrent being downloaded has at least, and those of all that only seed. */
 export const DOWNLOADING_SLOTS = 4;
 export const SEEDING_SLOTS = 4;
+/** Who has been served for this long and takes less than this share of what a slot is worth does not use it up … */
+export const TRIAL_MILLISECONDS = 2_000;
+export const TAKER_SHARE = 0.25;
+/** … and who has not shown yet that it takes something competes for this share of the slots, while others want them. */
+export const TRIAL_SHARE = 0.5;
 /** The optimistic one of them stays for this many choke ticks. */
 export const OPTIMISTIC_TICKS = 3;
 /** While seeding, others take a peer's place after it was served for so long, or so much. */

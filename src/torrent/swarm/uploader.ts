@@ -11,6 +11,7 @@ import { type BlockRun, bytesOf, CANCELLED } from './leases.ts';
 import * as limits from './limits.ts';
 import { Rate } from './rate.ts';
 import { RequestQueue } from './request-queue.ts';
+import { SendPace } from './send-pace.ts';
 
 /** Where a torrent's bytes are served from. */
 export interface UploadSource {
@@ -50,6 +51,7 @@ export class Uploader implements ColdOwner, Taker {
   readonly #context: SwarmContext;
   readonly #queue = new RequestQueue();
   readonly #cold: ColdReads;
+  readonly #pace = new SendPace();
   /** What the system has and has not taken yet. */
   #batch: Batch | null = null;
   #slow = false;
@@ -155,6 +157,12 @@ export class Uploader implements ColdOwner, Taker {
     this.#peer.flush();
   }
 
+  /** Bytes per second it takes at most now; infinitely many for one who waits for us: for the store, or for a rate limit. */
+  paceAt(now: number): number {
+    const waitsForUs = this.#batch === null && (this.#queue.length > 0 || this.#cold.size > 0);
+    return waitsForUs ? Number.POSITIVE_INFINITY : this.#pace.at(now, this.rate.bytesPerSecond, this.#batch);
+  }
+
   hold(bytes: number): void {
     this.heldBytes += bytes;
     this.#context.leased.bytes += bytes;
@@ -181,9 +189,9 @@ export class Uploader implements ColdOwner, Taker {
     this.#cold.close();
   }
 
-  /** Bytes that the connection takes now. */
+  /** Bytes to be given to the connection now. */
   get #room(): number {
-    return limits.SEND_BUFFER_BYTES - this.#peer.connection.queuedBytes;
+    return Math.min(this.#pace.batchBytes, limits.SEND_BUFFER_BYTES - this.#peer.connection.queuedBytes);
   }
 
   #reject(index: number, begin: number, length: number): void {
@@ -235,7 +243,9 @@ export class Uploader implements ColdOwner, Taker {
   #written(batch: Batch): void {
     this.#batch = null;
     this.#release(batch);
-    this.#slow = this.#context.clock.monotonic() - batch.at > limits.LEASE_MILLISECONDS;
+    const now = this.#context.clock.monotonic();
+    this.#slow = now - batch.at > limits.LEASE_MILLISECONDS;
+    this.#pace.taken(batch, now);
     if (this.#closed) return;
     this.rate.add(batch.payloadBytes);
     this.#cold.taken(batch.payloadBytes);
