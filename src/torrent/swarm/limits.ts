@@ -68,6 +68,11 @@ export const LEAST_PEX_MILLISECONDS = 45_000;
 /** More messages than this in a minute end the connection. */
 export const PEX_MESSAGES = 6;
 
+/** Extension handshakes (BEP 10) of a peer in this time: one at first, and one when what it says of itself changes; … */
+export const EXTENSION_HANDSHAKES = 10;
+/** … with more the connection ends. */
+export const EXTENSION_HANDSHAKE_MILLISECONDS = 60_000;
+
 // Serving.
 
 /** Requests queued for a peer, announced as `reqq`; beyond it they are rejected (BEP 6) or dropped. */
@@ -186,6 +191,20 @@ export const METADATA_REQUESTS_IN_FLIGHT = 4;
 export const METADATA_WAIT_MILLISECONDS = 15_000;
 /** `have` messages of a peer kept until there is metadata. */
 export const EARLY_HAVES = 10_000;
+
+// Work in one turn of the event loop, in what costs about as much as a byte copied; the rest goes on in the next.
+
+/** What is given to connections … */
+export const TURN_SENT_WORK = 4 * MIB;
+/** … where a block costs as much as so many bytes beside its own. */
+export const BLOCK_WORK = 1024;
+/** What is read from peers … */
+export const TURN_READ_WORK = 4 * MIB;
+/** … where a message costs so much beside its bytes, and one of an extension so much. */
+export const MESSAGE_WORK = 256;
+export const EXTENDED_WORK = 16 * 1024;
+/** What comes in chunks up to this size is read at once, however much the turn had. */
+export const SMALL_CHUNK_BYTES = 4 * 1024;
 
 // Bookkeeping.
 

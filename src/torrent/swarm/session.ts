@@ -2,8 +2,10 @@ import type { Connection, ConnectionHandlers } from '../ports.ts';
 import * as wire from '../wire/index.ts';
 import { blockKey } from './blocks.ts';
 import { extensionsMessage, receiveExtended } from './extensions.ts';
+import { Frequency } from './frequency.ts';
 import { firstMessages } from './hello.ts';
-import { IDLE_MILLISECONDS, KEEP_ALIVE_MILLISECONDS, SEND_BUFFER_BYTES } from './limits.ts';
+import { Intake, type IntakeOwner } from './intake.ts';
+import * as limits from './limits.ts';
 import type { KnownPeer } from './peer-book.ts';
 import { PeerPieces } from './peer-pieces.ts';
 import { PeerRequests } from './peer-requests.ts';
@@ -18,7 +20,7 @@ export interface SessionOptions {
 }
 
 /** One established connection with a peer: reads its messages, keeps what it said, writes what is to be sent. */
-export class PeerSession implements ConnectionHandlers, wire.MessageSink {
+export class PeerSession implements ConnectionHandlers, IntakeOwner {
   readonly connection: Connection;
   readonly dialled: KnownPeer | null;
   readonly peerId: Buffer;
@@ -37,17 +39,16 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** It wants nothing from anybody (BEP 21). */
   uploadOnly = false;
   extensions: wire.ExtensionHandshake | null = null;
+  readonly extensionHandshakes = new Frequency(limits.EXTENSION_HANDSHAKES, limits.EXTENSION_HANDSHAKE_MILLISECONDS);
   /** Monotonic time at which either side last wanted something. */
   usefulAt: number;
   isClosed = false;
   readonly #owner: SessionOwner;
   readonly #features: wire.Features;
-  readonly #decoder: wire.MessageDecoder;
+  readonly #intake: Intake;
   #out: Buffer[] = [];
   #outBytes = 0;
   #flushing = false;
-  #inTurn = false;
-  #receivedAt: number;
   #sentAt: number;
   #piecesTold = false;
 
@@ -62,12 +63,12 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     this.#features = features;
     this.startedAt = now;
     this.usefulAt = now;
-    this.#receivedAt = now;
     this.#sentAt = now;
     const pieceCount = owner.source?.info.pieceCount ?? null;
     this.pieces = new PeerPieces(pieceCount);
     this.requests = new PeerRequests(now);
-    this.#decoder = new wire.MessageDecoder({ pieceCount, ...features });
+    const { clock, turns } = owner.context;
+    this.#intake = new Intake(this, { pieceCount, ...features }, clock, turns.reading);
   }
 
   /** Takes the connection over; `rest` are the bytes that came after the handshake. */
@@ -90,7 +91,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** The piece count and the store are there now. */
   provide(source: UploadSource): void {
     this.uploader = new Uploader(this, source, this.#owner.context);
-    this.#decoder.setPieceCount(source.info.pieceCount);
+    this.#intake.setPieceCount(source.info.pieceCount);
     try {
       this.pieces.setCount(source.info.pieceCount);
     } catch (error) {
@@ -103,8 +104,8 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     if (this.isClosed) return;
     this.#out.push(message);
     this.#outBytes += message.length;
-    if (this.queuedBytes > 2 * SEND_BUFFER_BYTES) this.close('does not read');
-    else if (!this.#inTurn && !this.#flushing) {
+    if (this.queuedBytes > 2 * limits.SEND_BUFFER_BYTES) this.close('does not read');
+    else if (!this.#intake.isReading && !this.#flushing) {
       this.#flushing = true;
       queueMicrotask(() => this.flush());
     }
@@ -113,7 +114,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** Writes what is queued, then blocks, as one write. */
   flush(): void {
     this.#flushing = false;
-    if (this.isClosed || this.#inTurn) return;
+    if (this.isClosed || this.#intake.isReading) return;
     const buffers = this.#out;
     const written = this.uploader?.collect(buffers);
     if (buffers.length === 0) return;
@@ -146,7 +147,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
 
   /** A block came while nothing is fetched: it was asked for before, or nobody wanted it. Returns its bytes. */
   stray(index: number, begin: number, bytes: number): number {
-    const verdict = this.requests.received(blockKey(index, begin / wire.BLOCK_BYTES), bytes, this.#receivedAt);
+    const verdict = this.requests.received(blockKey(index, begin / wire.BLOCK_BYTES), bytes, this.#intake.receivedAt);
     if (verdict === 'flood') this.close('sends what nobody asked for');
     return bytes;
   }
@@ -154,8 +155,8 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** Once a second. */
   tick(now: number, milliseconds: number): void {
     this.uploader?.tick(now, milliseconds);
-    if (now - this.#receivedAt > IDLE_MILLISECONDS) this.close('idle');
-    else if (now - this.#sentAt > KEEP_ALIVE_MILLISECONDS) this.send(wire.encodeKeepAlive());
+    if (now - this.#intake.receivedAt > limits.IDLE_MILLISECONDS) this.close('idle');
+    else if (now - this.#sentAt > limits.KEEP_ALIVE_MILLISECONDS) this.send(wire.encodeKeepAlive());
     if (this.interested || this.interesting) this.usefulAt = now;
   }
 
@@ -163,7 +164,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   close(reason: string): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.#decoder.stop();
+    this.#intake.close();
     this.uploader?.close();
     this.#out = [];
     this.connection.destroy();
@@ -171,17 +172,12 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   }
 
   data(chunk: Buffer): void {
-    if (this.isClosed) return;
-    this.#receivedAt = this.#owner.context.clock.monotonic();
-    this.#inTurn = true;
-    try {
-      this.#decoder.push(chunk, this);
-    } catch (error) {
-      this.#broken(error);
-    }
+    if (!this.isClosed) this.#intake.take(chunk);
+  }
+
+  onRead(error: unknown): void {
+    if (error !== undefined) this.#broken(error);
     if (!this.isClosed) this.#owner.onTurn(this);
-    this.#inTurn = false;
-    this.flush();
   }
 
   drained(): void {
@@ -261,6 +257,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   }
 
   onExtended(id: number, payload: Buffer): void {
+    this.#intake.addWork(limits.EXTENDED_WORK);
     receiveExtended(this, this.#owner, id, payload);
   }
 

@@ -54,6 +54,7 @@ export class Uploader implements ColdOwner, Taker {
   readonly #pace = new SendPace();
   /** What the system has and has not taken yet. */
   #batch: Batch | null = null;
+  readonly #goOn = () => this.flush();
   #slow = false;
   #invalidRequests = 0;
   #closed = false;
@@ -119,7 +120,11 @@ export class Uploader implements ColdOwner, Taker {
    */
   collect(buffers: Buffer[]): (() => void) | undefined {
     if (this.#closed || this.#batch !== null || (this.#queue.length === 0 && this.#cold.size === 0)) return undefined;
-    const { bandwidth, slabs, clock } = this.#context;
+    const { bandwidth, slabs, clock, turns } = this.#context;
+    if (turns.sending.isOver) {
+      turns.sending.later(this.#goOn);
+      return undefined;
+    }
     const allowance = bandwidth.up.allowance(this);
     if (allowance === 0) return undefined;
     const batch = new Batch(buffers, slabs, clock.monotonic());
@@ -127,6 +132,7 @@ export class Uploader implements ColdOwner, Taker {
     this.#collectArrived(batch, room);
     this.#collectQueued(batch, room);
     batch.finish();
+    turns.sending.spend(batch.payloadBytes + batch.blocks * limits.BLOCK_WORK);
     if (this.credit > 0) bandwidth.up.spent(this, batch.payloadBytes);
     if (batch.payloadBytes === 0) {
       // All of what arrived had been cancelled.
@@ -185,6 +191,7 @@ export class Uploader implements ColdOwner, Taker {
   close(): void {
     this.#closed = true;
     this.#context.bandwidth.up.leave(this);
+    this.#context.turns.sending.forget(this.#goOn);
     this.#queue.clear();
     this.#cold.close();
   }

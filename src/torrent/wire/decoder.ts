@@ -33,6 +33,8 @@ export interface DecoderOptions {
  * protocol's extra message costs us nothing.
  */
 export class MessageDecoder {
+  /** Messages handed over so far. */
+  messages = 0;
   #pieceCount: number | null;
   readonly #fast: boolean;
   readonly #extended: boolean;
@@ -93,6 +95,7 @@ export class MessageDecoder {
       const length = readUint32(chunk, at);
       if (length === 0) {
         at += PREFIX_BYTES;
+        this.messages++;
         sink.onKeepAlive();
       } else {
         const id = chunk[at + PREFIX_BYTES] as number;
@@ -128,6 +131,7 @@ export class MessageDecoder {
       const length = readUint32(head, 0);
       if (length === 0) {
         this.#headLength = 0;
+        this.messages++;
         sink.onKeepAlive();
         return at;
       }
@@ -190,6 +194,7 @@ export class MessageDecoder {
   }
 
   #handOver(id: number, from: Buffer, start: number, end: number, sink: MessageSink): void {
+    this.messages++;
     switch (id) {
       case MESSAGE_ID.request:
         sink.onRequest(readUint32(from, start), readUint32(from, start + 4), readUint32(from, start + 8));
