@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
+import { freeMemory } from '../../lib/memory.ts';
 import type { Connection } from '../ports.ts';
 import { type DecoderOptions, MessageDecoder, type MessageSink } from '../wire/index.ts';
 import * as limits from './limits.ts';
@@ -69,6 +70,7 @@ export class Intake {
     const chunk = this.#kept.shift();
     if (chunk === undefined) return;
     this.#read(chunk);
+    freeMemory(chunk);
     if (this.#kept.length > 0) this.#turn.later(this.#goOn);
     else this.#owner.connection.resume();
   }

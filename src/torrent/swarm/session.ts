@@ -40,7 +40,7 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
   uploadOnly = false;
   extensions: wire.ExtensionHandshake | null = null;
   readonly extensionHandshakes = new Frequency(limits.EXTENSION_HANDSHAKES, limits.EXTENSION_HANDSHAKE_MILLISECONDS);
-  /** Monotonic time at which either side last wanted something. */
+  /** Monotonic time at which either side last wanted something, as far as a look once a second tells. */
   usefulAt: number;
   isClosed = false;
   readonly #owner: SessionOwner;
@@ -264,7 +264,6 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
   #setInterested(interested: boolean): void {
     if (this.interested === interested) return;
     this.interested = interested;
-    this.usefulAt = this.#owner.context.clock.monotonic();
     this.#owner.onInterest(this);
   }
 
