@@ -200,11 +200,12 @@ export const TURN_SENT_WORK = 4 * MIB;
 export const BLOCK_WORK = 1024;
 /** What is read from peers … */
 export const TURN_READ_WORK = 4 * MIB;
-/** … where a message costs so much beside its bytes, and one of an extension so much. */
+/** … where a message costs so much beside its bytes, and one of an extension so much, and so much for each of its bytes. */
 export const MESSAGE_WORK = 256;
-export const EXTENDED_WORK = 16 * 1024;
+export const EXTENDED_WORK = 4 * 1024;
+export const EXTENDED_BYTE_WORK = 16;
 /** What comes in chunks up to this size is read at once, however much the turn had. */
-export const SMALL_CHUNK_BYTES = 4 * 1024;
+export const SMALL_CHUNK_BYTES = 2 * 1024;
 
 // Bookkeeping.
 

@@ -257,7 +257,7 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
   }
 
   onExtended(id: number, payload: Buffer): void {
-    this.#intake.addWork(limits.EXTENDED_WORK);
+    this.#intake.addWork(limits.EXTENDED_WORK + limits.EXTENDED_BYTE_WORK * payload.length);
     receiveExtended(this, this.#owner, id, payload);
   }
 
