@@ -87,6 +87,9 @@ export const LEAST_BATCH_BYTES = 32 * 1024;
 export const BATCH_MILLISECONDS = 1_000;
 /** Who took nothing for this long is as slow as what it has been given and not taken says. */
 export const QUIET_MILLISECONDS = 4_000;
+/** Messages that wait to be sent as they are; more are copied into pages of this size. */
+export const SINGLE_MESSAGES = 32;
+export const OUTBOX_PAGE_BYTES = 16 * 1024;
 /** Memory held for a peer: queued bytes, and whole segments that leases of them keep. */
 export const PEER_HELD_BYTES = 1 * MIB;
 /** Blocks next to each other are leased together, up to this many bytes. */

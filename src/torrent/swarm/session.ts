@@ -6,6 +6,7 @@ import { Frequency } from './frequency.ts';
 import { firstMessages } from './hello.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import * as limits from './limits.ts';
+import { Outbox } from './outbox.ts';
 import type { KnownPeer } from './peer-book.ts';
 import { PeerPieces } from './peer-pieces.ts';
 import { PeerRequests } from './peer-requests.ts';
@@ -46,8 +47,7 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
   readonly #owner: SessionOwner;
   readonly #features: wire.Features;
   readonly #intake: Intake;
-  #out: Buffer[] = [];
-  #outBytes = 0;
+  readonly #out = new Outbox();
   #flushing = false;
   #sentAt: number;
   #piecesTold = false;
@@ -80,7 +80,7 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
 
   /** Bytes to be sent that the system has not taken yet. */
   get queuedBytes(): number {
-    return this.#outBytes + this.connection.queuedBytes;
+    return this.#out.bytes + this.connection.queuedBytes;
   }
 
   /** Where it listens; null if that is not known. */
@@ -103,7 +103,6 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
   send(message: Buffer): void {
     if (this.isClosed) return;
     this.#out.push(message);
-    this.#outBytes += message.length;
     if (this.queuedBytes > 2 * limits.SEND_BUFFER_BYTES) this.close('does not read');
     else if (!this.#intake.isReading && !this.#flushing) {
       this.#flushing = true;
@@ -115,13 +114,11 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
   flush(): void {
     this.#flushing = false;
     if (this.isClosed || this.#intake.isReading) return;
-    const buffers = this.#out;
-    const written = this.uploader?.collect(buffers);
+    const { buffers, written } = this.#out.take();
+    const batchWritten = this.uploader?.collect(buffers);
     if (buffers.length === 0) return;
-    this.#out = [];
-    this.#outBytes = 0;
     this.#sentAt = this.#owner.context.clock.monotonic();
-    this.connection.write(buffers, written);
+    this.connection.write(buffers, written === undefined ? batchWritten : after(written, batchWritten));
     if (this.connection.copies === true) this.uploader?.copied();
   }
 
@@ -166,7 +163,7 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
     this.isClosed = true;
     this.#intake.close();
     this.uploader?.close();
-    this.#out = [];
+    this.#out.take();
     this.connection.destroy();
     this.#owner.onClosed(this, reason);
   }
@@ -293,4 +290,11 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
     const { remoteAddress } = this.connection;
     for (const message of firstMessages(this.#owner, this.#features, remoteAddress)) this.send(message);
   }
+}
+
+function after(first: () => void, second: (() => void) | undefined): () => void {
+  return () => {
+    first();
+    second?.();
+  };
 }

@@ -1,3 +1,4 @@
+import { freeMemory } from '../../lib/memory.ts';
 import { MAX_PIECES } from '../metainfo/index.ts';
 import { checkBitfield, isKnownId, lengthFits, PIECE_FIELDS_BYTES } from './message-length.ts';
 import {
@@ -165,10 +166,12 @@ export class MessageDecoder {
 
   #finish(sink: MessageSink): void {
     const body = this.#body;
+    const id = this.#head[PREFIX_BYTES] as number;
     this.#body = EMPTY;
     this.#bodyLength = 0;
     this.#headLength = 0;
-    this.#handOver(this.#head[PREFIX_BYTES] as number, body, 0, body.length, sink);
+    this.#handOver(id, body, 0, body.length, sink);
+    if (id !== MESSAGE_ID.piece) freeMemory(body);
   }
 
   /** Refuses what this id may not be; starts skipping for an unknown id. `length` counts the id. */
