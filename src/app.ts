@@ -6,7 +6,7 @@ import { type Database, openDatabase } from './db/index.ts';
 import { createApplication, createHttp, type Listening, listenSocket, listenTcp } from './http/index.ts';
 import { TagReader, workerTagParser } from './identify/index.ts';
 import { ImportManager } from './import/index.ts';
-import { type Clock, keepAlive, systemClock } from './lib/clock.ts';
+import { type Clock, keepAlive, nextTurn, systemClock } from './lib/clock.ts';
 import { type Closer, closeAll } from './lib/closers.ts';
 import { errorMessage } from './lib/errors.ts';
 import type { Log } from './lib/log.ts';
@@ -232,7 +232,7 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   const hasher = workerHasher(Math.max(1, availableParallelism() - 1));
   closers.push(() => hasher.close());
   const engine: Engine = createEngine({
-    ...{ store: vault.pieces, hasher, network: networks.peers, ...common },
+    ...{ store: vault.pieces, hasher, network: networks.peers, nextTurn, ...common },
     ...{ encryption: config.encryption, antiLeech: config.anti_leech },
     limits: { allowPrivateAddresses, limitLoopback: config.limit_loopback, leasedBytes },
     ...(config.ip_filter !== undefined && { filter: loadIpFilter(config.ip_filter) }),

@@ -30,6 +30,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** Calls once in the next turn of the event loop: what is ready to be read now is read before. */
+export function nextTurn(call: () => void): void {
+  setImmediate(call);
+}
+
 /** The longest time that setInterval takes, in milliseconds. */
 const LONGEST_MILLISECONDS = 2 ** 31 - 1;
 

@@ -75,6 +75,8 @@ class TcpConnection implements Connection {
   #handlers: ConnectionHandlers | null = null;
   #error: Error | undefined;
   #isClosed = false;
+  /** What is told of writes that failed, once the end has been told. */
+  readonly #afterClose: (() => void)[] = [];
 
   constructor(socket: Socket, remoteAddress: string, remotePort: number) {
     this.#socket = socket;
@@ -87,6 +89,7 @@ class TcpConnection implements Connection {
     socket.on('close', () => {
       this.#isClosed = true;
       this.#handlers?.closed(this.#error);
+      for (const written of this.#afterClose.splice(0)) written();
     });
   }
 
@@ -132,7 +135,7 @@ class TcpConnection implements Connection {
    * at its end is told first, so that nobody counts the bytes as sent.
    */
   #done(hasFailed: boolean, written: () => void): void {
-    if (hasFailed && !this.#isClosed) this.#socket.once('close', () => written());
+    if (hasFailed && !this.#isClosed) this.#afterClose.push(written);
     else written();
   }
 

@@ -26,8 +26,6 @@ export interface Field {
 
 export interface Attack {
   readonly name: string;
-  /** Its peers want something, and wait for upload slots like all others: an honest one waits for its turn meanwhile. */
-  readonly takesSlots?: true;
   /** Comes before, unmeasured: until the system's own buffers are full, who never reads is served like anybody. */
   prepare?(field: Field): Promise<void>;
   /** What is to be true in the end, in words, and whether it is. */
@@ -71,7 +69,7 @@ const noneClosed = (attackers: readonly Attacker[]) =>
   ['nobody is sent away for it', attackers.every(({ closed }) => !closed)] as const;
 
 /** Every block of the torrent, as far as a queue takes. */
-function everyBlock({ pieceCount, pieceLength }: Field): Message[] {
+export function everyBlock({ pieceCount, pieceLength }: Pick<Field, 'pieceCount' | 'pieceLength'>): Message[] {
   const blocks: Message[] = [];
   for (let index = 0; index < pieceCount; index++) {
     for (let begin = 0; begin < pieceLength; begin += BLOCK_BYTES) blocks.push(request(index, begin));
@@ -97,7 +95,6 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'requests with overflowing index, begin and length, and of no bytes, from 200 peers',
-    takesSlots: true,
     async run(field) {
       const attackers = await spread(field, 200, ...INTERESTED);
       const most = 0xffff_ffff;
@@ -149,7 +146,6 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'full queues of 200 peers that never read',
-    takesSlots: true,
     async prepare(field) {
       const attackers = await spread(field, 200, ...INTERESTED);
       await delay(500);
@@ -159,13 +155,12 @@ export const ATTACKS: readonly Attack[] = [
       await delay(FILL_MILLISECONDS);
     },
     async run() {
-      await delay(2_500);
+      await delay(6_000);
       return [];
     },
   },
   {
     name: '32 blocks of 32 segments, asked for by 200 peers that never read',
-    takesSlots: true,
     async prepare(field) {
       const attackers = await spread(field, 200, ...INTERESTED);
       await delay(500);
@@ -180,7 +175,7 @@ export const ATTACKS: readonly Attack[] = [
       await delay(1_500);
     },
     async run() {
-      await delay(2_500);
+      await delay(6_000);
       return [];
     },
   },

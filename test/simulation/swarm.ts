@@ -79,6 +79,8 @@ export interface NodeOptions extends HostOptions, MemoryOptions {
   readonly encryption?: Encryption;
   readonly dht?: DhtPort;
   readonly filter?: AddressFilter;
+  /** In place of the clock's. */
+  readonly nextTurn?: (call: () => void) => void;
   /** In place of the host's own. */
   readonly network?: Network;
   readonly spec?: Partial<TorrentSpec>;
@@ -131,6 +133,7 @@ export class Simulation {
       ...(options.encryption !== undefined && { encryption: options.encryption }),
       ...(options.dht !== undefined && { dht: options.dht }),
       ...(options.filter !== undefined && { filter: options.filter }),
+      ...(options.nextTurn !== undefined && { nextTurn: options.nextTurn }),
     });
     const { port } = await engine.listen({ addresses: ['0.0.0.0'], port: 6881 });
     const told: string[] = [];

@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemNetwork } from '../../src/torrent/index.ts';
 import type { Info } from '../../src/torrent/metainfo/index.ts';
-import { ATTACKS, type Attack, type Field } from '../hostile/attacks.ts';
+import { encodeMessage } from '../../src/torrent/wire/index.ts';
+import { ATTACKS, type Attack, everyBlock, type Field } from '../hostile/attacks.ts';
 import { Crowd } from '../hostile/crowd.ts';
 import { percentile, startHonest } from '../hostile/honest.ts';
 import { type Bae, showLogsOnFailure, startBae } from '../parts/bae.ts';
@@ -19,17 +20,19 @@ const BYTES = 8 * 1024 * 1024;
 const PIECE_LENGTH = 256 * 1024;
 const HONEST_BYTES_PER_SECOND = 8_000_000;
 const BASE_MILLISECONDS = 1_000;
-/** What an honest peer must keep of its rate, and what this noisy place can assert. */
-const MARK_RATE = 0.8;
-const LEAST_RATE = 0.5;
-/** What the loop may be late by, and ten times that. */
+/** What an honest peer must keep of its rate. */
+const LEAST_RATE = 0.8;
+/** What the loop may be late by, and, since other programs have the processor too, ten times that. */
 const MARK_MILLISECONDS = 20;
 const MOST_MILLISECONDS = 200;
-/** What a peer may cost, and ten times that. */
-const MARK_PEER_BYTES = 1024 * 1024;
-const MOST_PEER_BYTES = 10 * MARK_PEER_BYTES;
-/** A server's memory moves by so much by itself. */
-const IDLE_BYTES = 64 * 1024 * 1024;
+/** An attack is tried again where the machine may have been busy otherwise: what it does, it does each time. */
+const TRIES = 3;
+/** What a peer may cost. */
+const PEER_BYTES = 1024 * 1024;
+/** The heap's young generation (three spaces of 4 MiB) and as much again that waits to be collected come and go with any load. */
+const HEAP_BYTES = 24 * 1024 * 1024;
+/** Honest peers that come before the attacks. */
+const HONEST_CROWD = 20;
 const ALL_LINES = 1_000_000;
 const DRIPPING = 1_000;
 const HANDSHAKE_MILLISECONDS = 10_000;
@@ -40,6 +43,8 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let bae: Bae;
 let honest: ReturnType<typeof startHonest>;
 let infos: Info[];
+/** What a crowd of honest peers has brought the server's memory to move by. */
+let honestBytes: number;
 
 /** A seed of a few lines, for bae to import from. */
 async function startSeed(contents: readonly Buffer[], torrents: readonly Info[]) {
@@ -80,6 +85,10 @@ beforeAll(async () => {
   const pace = { bytesPerSecond: HONEST_BYTES_PER_SECOND, pieceLength: PIECE_LENGTH };
   honest = startHonest({ ...server, ...pace, infoHash: info.infoHash, content });
   await delay(2_000);
+  const crowd = new Crowd(bae.peerPort);
+  const before = rssBytes();
+  honestBytes = (await peakRss(download(crowd))) - before;
+  crowd.end();
 }, 120_000);
 afterAll(async () => {
   await honest?.stop();
@@ -90,17 +99,38 @@ afterAll(async () => {
 const rssBytes = () =>
   1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${bae.pid()}/status`, 'utf8'))?.[1] ?? 0);
 
+/** Honest peers, each of which downloads most of a torrent. */
+async function download(crowd: Crowd): Promise<void> {
+  const all = { pieceCount: BYTES / PIECE_LENGTH, pieceLength: PIECE_LENGTH };
+  const peers = await crowd.greet(
+    HONEST_CROWD,
+    (infos[1] as Info).infoHash,
+    { type: 'haveNone' },
+    { type: 'interested' },
+  );
+  await delay(500);
+  const wanted = Buffer.concat(everyBlock(all).map(encodeMessage));
+  const waiting = () => peers.filter(({ received }) => received < BYTES / 2);
+  for (const deadline = performance.now() + 30_000; waiting().length > 0; await delay(1_000)) {
+    expect(performance.now()).toBeLessThan(deadline);
+    // Who was choked is refused, and asks again.
+    for (const { socket } of waiting()) socket.write(wanted);
+  }
+}
+
 /** The most memory the server has while something happens. */
 async function peakRss(during: Promise<unknown>): Promise<number> {
   let peak = rssBytes();
   let over = false;
-  during.finally(() => {
+  const end = () => {
     over = true;
-  });
+  };
+  during.then(end, end);
   while (!over) {
     await delay(50);
     peak = Math.max(peak, rssBytes());
   }
+  await during;
   return peak;
 }
 
@@ -110,9 +140,11 @@ async function attack(one: Attack) {
   const field: Field = { crowd, hashes, pieceLength: PIECE_LENGTH, pieceCount: BYTES / PIECE_LENGTH };
   const quiet = await honest.watch(() => delay(BASE_MILLISECONDS));
   const before = rssBytes();
-  const prepared = await peakRss(one.prepare?.(field) ?? Promise.resolve());
   let outcome: Awaited<ReturnType<Attack['run']>> = [];
-  let peak = prepared;
+  let peak = before;
+  const prepared = await honest.watch(async () => {
+    peak = await peakRss(one.prepare?.(field) ?? Promise.resolve());
+  });
   const hard = await honest.watch(async () => {
     const running = one.run(field);
     peak = Math.max(peak, await peakRss(running));
@@ -121,24 +153,28 @@ async function attack(one: Attack) {
   crowd.end();
   await delay(200);
   const rate = hard.bytesPerSecond / quiet.bytesPerSecond;
-  return { outcome, rate, calls: hard.calls, quietCalls: quiet.calls, grown: peak - before, peers: crowd.all.length };
+  const calls = [...prepared.calls, ...hard.calls].sort((a, b) => a - b);
+  return { outcome, rate, calls, quietCalls: quiet.calls, grown: peak - before, peers: crowd.all.length };
 }
 
-it.each(ATTACKS)('withstands $name', async (one) => {
-  const { outcome, rate, calls, quietCalls, grown, peers } = await attack(one);
-  const peerMebibytes = (grown / peers / MARK_PEER_BYTES).toFixed(2);
-  const lines = [
-    `${(100 * rate).toFixed(0)} % of its rate (mark ${100 * MARK_RATE})`,
-    `answers in ${percentile(calls, 50).toFixed(0)}/${percentile(calls, 95).toFixed(0)} ms (50th/95th; quiet ${percentile(quietCalls, 50).toFixed(0)}/${percentile(quietCalls, 95).toFixed(0)}; mark ${MARK_MILLISECONDS})`,
-    `${(grown / 1e6).toFixed(0)} MB more, ${peerMebibytes} MiB a peer of ${peers} (mark 1)`,
-  ];
-  process.stderr.write(`${one.name}: ${lines.join(', ')}\n`);
-  expect(outcome.filter(([, holds]) => !holds).map(([words]) => words)).toEqual([]);
-  // The turns of upload slots are fair to peers that take nothing, too: what that costs is printed, and not asserted yet.
-  if (one.takesSlots === undefined) expect(rate).toBeGreaterThan(LEAST_RATE);
-  expect(percentile(calls, 50)).toBeLessThan(MOST_MILLISECONDS);
-  expect(grown).toBeLessThan(IDLE_BYTES + peers * MOST_PEER_BYTES);
-  expect([bae.running(), honest.closed, honest.wrongBlocks]).toEqual([true, false, 0]);
+it.each(ATTACKS)('withstands $name', { timeout: 120_000 }, async (one) => {
+  for (let attempt = 1; ; attempt++) {
+    const { outcome, rate, calls, quietCalls, grown, peers } = await attack(one);
+    const lateMilliseconds = percentile(calls, 95);
+    const lines = [
+      `${(100 * rate).toFixed(0)} % of its rate (mark ${100 * LEAST_RATE})`,
+      `answers in ${percentile(calls, 50).toFixed(0)}/${lateMilliseconds.toFixed(0)}/${percentile(calls, 99).toFixed(0)} ms (50th/95th/99th; quiet ${percentile(quietCalls, 50).toFixed(0)}/${percentile(quietCalls, 95).toFixed(0)}; mark ${MARK_MILLISECONDS})`,
+      `${(grown / 1e6).toFixed(0)} MB more, ${(grown / peers / PEER_BYTES).toFixed(2)} MiB a peer of ${peers} (mark 1; ${HONEST_CROWD} honest ones: ${(honestBytes / 1e6).toFixed(0)} MB)`,
+    ];
+    process.stderr.write(`${one.name}: ${lines.join(', ')}\n`);
+    expect(outcome.filter(([, holds]) => !holds).map(([words]) => words)).toEqual([]);
+    expect(grown).toBeLessThan(peers * PEER_BYTES + Math.max(honestBytes, HEAP_BYTES));
+    expect([bae.running(), honest.closed, honest.wrongBlocks]).toEqual([true, false, 0]);
+    if (attempt < TRIES && (rate < LEAST_RATE || lateMilliseconds >= MOST_MILLISECONDS)) continue;
+    expect(rate).toBeGreaterThanOrEqual(LEAST_RATE);
+    expect(lateMilliseconds).toBeLessThan(MOST_MILLISECONDS);
+    return;
+  }
 });
 
 it(`withstands a byte every 9 s from ${DRIPPING} peers, and lets them go after ${HANDSHAKE_MILLISECONDS} ms`, async () => {

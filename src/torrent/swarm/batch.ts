@@ -30,6 +30,8 @@ export class Batch {
   /** Leased segments and slabs. */
   heldBytes = 0;
   payloadBytes = 0;
+  /** Blocks, those too that were cancelled. */
+  blocks = 0;
   readonly #buffers: Buffer[];
   readonly #slabs: Slabs;
   readonly #leases: Lease[] = [];
@@ -51,6 +53,7 @@ export class Batch {
   lend(run: BlockRun, lease: Lease): void {
     this.finish();
     this.#leases.push(lease);
+    this.blocks += run.length / 3;
     this.heldBytes += lease.pinnedBytes;
     const buffers = this.#buffers;
     let view = 0;
@@ -78,6 +81,7 @@ export class Batch {
   /** Adds the run's messages with copies of the data, and releases the lease. */
   copy(run: BlockRun, lease: Lease): void {
     const slab = this.#slabFor(run);
+    this.blocks += run.length / 3;
     let view = 0;
     let position = 0;
     let end = this.#end;

@@ -5,6 +5,7 @@ import type { Network, PieceHasher, PieceStore } from '../ports.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import type { Slabs } from './batch.ts';
 import type { Choker } from './choker.ts';
+import type { LoopTurn } from './loop-turn.ts';
 import type { OwnAddress } from './own-address.ts';
 import type { DhtPort, EngineLimits } from './types.ts';
 
@@ -27,6 +28,8 @@ export interface SwarmContext {
   readonly leased: Account;
   readonly slabs: Slabs;
   readonly bandwidth: Bandwidth;
+  /** What is read from all peers, and given to their connections, in one turn of the event loop. */
+  readonly turns: { readonly reading: LoopTurn; readonly sending: LoopTurn };
   readonly choker: Choker;
   /** Pieces being downloaded, hashed or written. */
   readonly pieceMemory: Account;

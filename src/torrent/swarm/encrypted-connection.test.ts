@@ -96,7 +96,7 @@ it('shows nothing of its bytes on the line', async () => {
 
 it('keeps nothing of the store while a slow peer takes an encrypted batch', async () => {
   const simulation = new Simulation({ bytes: 4_194_304, pieceLength: 65_536 });
-  const seed = await simulation.seed({ encryption: 'require', uploadBytesPerSecond: 50_000 });
+  const seed = await simulation.seed({ encryption: 'require', uploadBytesPerSecond: 500_000 });
   const leech = await simulation.node();
   simulation.introduce(leech, seed);
   const connection = () => [...(seed.torrent as SwarmTorrent).loop.sessions][0]?.connection;

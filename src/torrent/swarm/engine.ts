@@ -7,8 +7,9 @@ import { Slabs } from './batch.ts';
 import { Choker } from './choker.ts';
 import type { SwarmContext } from './context.ts';
 import { Dialler } from './dialler.ts';
-import { DEFAULT_LIMITS, TICK_MILLISECONDS } from './limits.ts';
+import { DEFAULT_LIMITS, TICK_MILLISECONDS, TURN_READ_WORK, TURN_SENT_WORK } from './limits.ts';
 import type { TorrentLoop } from './loop.ts';
+import { LoopTurn } from './loop-turn.ts';
 import { OwnAddress } from './own-address.ts';
 import { Reception } from './reception.ts';
 import { SwarmTorrent } from './torrent.ts';
@@ -38,11 +39,13 @@ class SwarmEngine implements Engine {
   constructor(options: EngineOptions) {
     const { store, hasher, network, clock, random, log, version } = options;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const soon = options.nextTurn ?? ((call) => void clock.after(0, call));
     this.#context = {
       ...{ store, hasher, network, clock, random, log, version, limits },
       leased: { bytes: 0 },
       slabs: new Slabs(),
       bandwidth: new Bandwidth(clock),
+      turns: { reading: new LoopTurn(TURN_READ_WORK, soon), sending: new LoopTurn(TURN_SENT_WORK, soon) },
       choker: new Choker(random, options.antiLeech),
       pieceMemory: { bytes: 0 },
       connections: { count: 0 },

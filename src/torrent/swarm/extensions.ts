@@ -27,6 +27,10 @@ export function extensionsMessage({ context, source, isPrivate, uploadOnly }: Se
 /** Takes in an extended message; one of an extension that we did not name is left alone. @throws ProtocolError */
 export function receiveExtended(session: PeerSession, owner: SessionOwner, id: number, payload: Buffer): void {
   if (id === wire.EXTENSION_HANDSHAKE_ID) {
+    if (!session.extensionHandshakes.allows(owner.context.clock.monotonic())) {
+      session.close('extension handshakes too often');
+      return;
+    }
     const extensions = wire.decodeExtensionHandshake(payload);
     session.extensions = extensions;
     session.uploadOnly = extensions.uploadOnly ?? session.uploadOnly;

@@ -68,6 +68,11 @@ export const LEAST_PEX_MILLISECONDS = 45_000;
 /** More messages than this in a minute end the connection. */
 export const PEX_MESSAGES = 6;
 
+/** Extension handshakes (BEP 10) of a peer in this time: one at first, and one when what it says of itself changes; … */
+export const EXTENSION_HANDSHAKES = 10;
+/** … with more the connection ends. */
+export const EXTENSION_HANDSHAKE_MILLISECONDS = 60_000;
+
 // Serving.
 
 /** Requests queued for a peer, announced as `reqq`; beyond it they are rejected (BEP 6) or dropped. */
@@ -76,6 +81,15 @@ export const QUEUED_REQUESTS = 2_000;
 export const INVALID_REQUESTS = 50;
 /** Bytes given to a connection and not yet taken by the system. */
 export const SEND_BUFFER_BYTES = 512 * 1024;
+/** Given to a connection at once, at first and at least; twice as much when it was taken within the quarter of … */
+export const LEAST_BATCH_BYTES = 32 * 1024;
+/** … this time, half as much when that took longer: so nobody has more before it than it takes soon. */
+export const BATCH_MILLISECONDS = 1_000;
+/** Who took nothing for this long is as slow as what it has been given and not taken says. */
+export const QUIET_MILLISECONDS = 4_000;
+/** Messages that wait to be sent as they are; more are copied into pages of this size. */
+export const SINGLE_MESSAGES = 32;
+export const OUTBOX_PAGE_BYTES = 16 * 1024;
 /** Memory held for a peer: queued bytes, and whole segments that leases of them keep. */
 export const PEER_HELD_BYTES = 1 * MIB;
 /** Blocks next to each other are leased together, up to this many bytes. */
@@ -120,6 +134,11 @@ export const SLOT_REST_TICKS = 6;
 /** Of the slots, those that a torrent being downloaded has at least, and those of all that only seed. */
 export const DOWNLOADING_SLOTS = 4;
 export const SEEDING_SLOTS = 4;
+/** Who has been served for this long and takes less than this share of what a slot is worth does not use it up … */
+export const TRIAL_MILLISECONDS = 2_000;
+export const TAKER_SHARE = 0.25;
+/** … and who has not shown yet that it takes something competes for this share of the slots, while others want them. */
+export const TRIAL_SHARE = 0.5;
 /** The optimistic one of them stays for this many choke ticks. */
 export const OPTIMISTIC_TICKS = 3;
 /** While seeding, others take a peer's place after it was served for so long, or so much. */
@@ -177,6 +196,21 @@ export const METADATA_REQUESTS_IN_FLIGHT = 4;
 export const METADATA_WAIT_MILLISECONDS = 15_000;
 /** `have` messages of a peer kept until there is metadata. */
 export const EARLY_HAVES = 10_000;
+
+// Work in one turn of the event loop, in what costs about as much as a byte copied; the rest goes on in the next.
+
+/** What is given to connections … */
+export const TURN_SENT_WORK = 4 * MIB;
+/** … where a block costs as much as so many bytes beside its own. */
+export const BLOCK_WORK = 1024;
+/** What is read from peers … */
+export const TURN_READ_WORK = 4 * MIB;
+/** … where a message costs so much beside its bytes, and one of an extension so much, and so much for each of its bytes. */
+export const MESSAGE_WORK = 256;
+export const EXTENDED_WORK = 4 * 1024;
+export const EXTENDED_BYTE_WORK = 16;
+/** What comes in chunks up to this size is read at once, however much the turn had. */
+export const SMALL_CHUNK_BYTES = 2 * 1024;
 
 // Bookkeeping.
 

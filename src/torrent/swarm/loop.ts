@@ -206,12 +206,13 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
   }
 
   onUnchoked(session: PeerSession): void {
-    session.requests.refused.clear();
+    session.requests.forgive();
     session.requests.starved = true;
   }
 
   onInterest(session: PeerSession): void {
-    this.context.choker.interest(session, this.context.clock.monotonic());
+    const isWaiting = session.interested && session.uploader?.choking === true;
+    if (isWaiting) this.context.choker.interest(session, this.context.clock.monotonic());
   }
 
   onBlock(session: PeerSession, index: number, begin: number, data: Buffer): void {

@@ -105,6 +105,11 @@ export class PeerRequests {
     this.#refusedUntil = now + limits.REFUSED_MILLISECONDS;
   }
 
+  /** It may be asked for what it rejected again. Clearing an empty set would cost memory each time. */
+  forgive(): void {
+    if (this.refused.size > 0) this.refused.clear();
+  }
+
   /** Once a second; true if the peer owes blocks for too long. */
   tick(now: number, milliseconds: number): boolean {
     const before = this.#lastRate;
@@ -112,7 +117,7 @@ export class PeerRequests {
     this.#lastRate = this.rate.bytesPerSecond;
     if (before > 0 && this.#lastRate < before * STILL_GROWING) this.#growing = false;
     if (!this.#growing) this.#target = this.#pipeline();
-    if (now >= this.#refusedUntil) this.refused.clear();
+    if (now >= this.#refusedUntil) this.forgive();
     if (this.inFlight.size === 0 || now - this.#lastBlockAt < limits.SNUB_MILLISECONDS) return false;
     this.snubbed = true;
     this.loneAt = now + this.#lonePause;

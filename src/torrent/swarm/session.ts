@@ -2,8 +2,11 @@ import type { Connection, ConnectionHandlers } from '../ports.ts';
 import * as wire from '../wire/index.ts';
 import { blockKey } from './blocks.ts';
 import { extensionsMessage, receiveExtended } from './extensions.ts';
+import { Frequency } from './frequency.ts';
 import { firstMessages } from './hello.ts';
-import { IDLE_MILLISECONDS, KEEP_ALIVE_MILLISECONDS, SEND_BUFFER_BYTES } from './limits.ts';
+import { Intake, type IntakeOwner } from './intake.ts';
+import * as limits from './limits.ts';
+import { Outbox } from './outbox.ts';
 import type { KnownPeer } from './peer-book.ts';
 import { PeerPieces } from './peer-pieces.ts';
 import { PeerRequests } from './peer-requests.ts';
@@ -18,7 +21,7 @@ export interface SessionOptions {
 }
 
 /** One established connection with a peer: reads its messages, keeps what it said, writes what is to be sent. */
-export class PeerSession implements ConnectionHandlers, wire.MessageSink {
+export class PeerSession implements ConnectionHandlers, IntakeOwner {
   readonly connection: Connection;
   readonly dialled: KnownPeer | null;
   readonly peerId: Buffer;
@@ -37,17 +40,15 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** It wants nothing from anybody (BEP 21). */
   uploadOnly = false;
   extensions: wire.ExtensionHandshake | null = null;
-  /** Monotonic time at which either side last wanted something. */
+  readonly extensionHandshakes = new Frequency(limits.EXTENSION_HANDSHAKES, limits.EXTENSION_HANDSHAKE_MILLISECONDS);
+  /** Monotonic time at which either side last wanted something, as far as a look once a second tells. */
   usefulAt: number;
   isClosed = false;
   readonly #owner: SessionOwner;
   readonly #features: wire.Features;
-  readonly #decoder: wire.MessageDecoder;
-  #out: Buffer[] = [];
-  #outBytes = 0;
+  readonly #intake: Intake;
+  readonly #out = new Outbox();
   #flushing = false;
-  #inTurn = false;
-  #receivedAt: number;
   #sentAt: number;
   #piecesTold = false;
 
@@ -62,12 +63,12 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     this.#features = features;
     this.startedAt = now;
     this.usefulAt = now;
-    this.#receivedAt = now;
     this.#sentAt = now;
     const pieceCount = owner.source?.info.pieceCount ?? null;
     this.pieces = new PeerPieces(pieceCount);
     this.requests = new PeerRequests(now);
-    this.#decoder = new wire.MessageDecoder({ pieceCount, ...features });
+    const { clock, turns } = owner.context;
+    this.#intake = new Intake(this, { pieceCount, ...features }, clock, turns.reading);
   }
 
   /** Takes the connection over; `rest` are the bytes that came after the handshake. */
@@ -79,7 +80,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
 
   /** Bytes to be sent that the system has not taken yet. */
   get queuedBytes(): number {
-    return this.#outBytes + this.connection.queuedBytes;
+    return this.#out.bytes + this.connection.queuedBytes;
   }
 
   /** Where it listens; null if that is not known. */
@@ -90,7 +91,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** The piece count and the store are there now. */
   provide(source: UploadSource): void {
     this.uploader = new Uploader(this, source, this.#owner.context);
-    this.#decoder.setPieceCount(source.info.pieceCount);
+    this.#intake.setPieceCount(source.info.pieceCount);
     try {
       this.pieces.setCount(source.info.pieceCount);
     } catch (error) {
@@ -102,9 +103,8 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   send(message: Buffer): void {
     if (this.isClosed) return;
     this.#out.push(message);
-    this.#outBytes += message.length;
-    if (this.queuedBytes > 2 * SEND_BUFFER_BYTES) this.close('does not read');
-    else if (!this.#inTurn && !this.#flushing) {
+    if (this.queuedBytes > 2 * limits.SEND_BUFFER_BYTES) this.close('does not read');
+    else if (!this.#intake.isReading && !this.#flushing) {
       this.#flushing = true;
       queueMicrotask(() => this.flush());
     }
@@ -113,14 +113,12 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** Writes what is queued, then blocks, as one write. */
   flush(): void {
     this.#flushing = false;
-    if (this.isClosed || this.#inTurn) return;
-    const buffers = this.#out;
-    const written = this.uploader?.collect(buffers);
+    if (this.isClosed || this.#intake.isReading) return;
+    const { buffers, written } = this.#out.take();
+    const batchWritten = this.uploader?.collect(buffers);
     if (buffers.length === 0) return;
-    this.#out = [];
-    this.#outBytes = 0;
     this.#sentAt = this.#owner.context.clock.monotonic();
-    this.connection.write(buffers, written);
+    this.connection.write(buffers, written === undefined ? batchWritten : after(written, batchWritten));
     if (this.connection.copies === true) this.uploader?.copied();
   }
 
@@ -146,7 +144,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
 
   /** A block came while nothing is fetched: it was asked for before, or nobody wanted it. Returns its bytes. */
   stray(index: number, begin: number, bytes: number): number {
-    const verdict = this.requests.received(blockKey(index, begin / wire.BLOCK_BYTES), bytes, this.#receivedAt);
+    const verdict = this.requests.received(blockKey(index, begin / wire.BLOCK_BYTES), bytes, this.#intake.receivedAt);
     if (verdict === 'flood') this.close('sends what nobody asked for');
     return bytes;
   }
@@ -154,8 +152,8 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** Once a second. */
   tick(now: number, milliseconds: number): void {
     this.uploader?.tick(now, milliseconds);
-    if (now - this.#receivedAt > IDLE_MILLISECONDS) this.close('idle');
-    else if (now - this.#sentAt > KEEP_ALIVE_MILLISECONDS) this.send(wire.encodeKeepAlive());
+    if (now - this.#intake.receivedAt > limits.IDLE_MILLISECONDS) this.close('idle');
+    else if (now - this.#sentAt > limits.KEEP_ALIVE_MILLISECONDS) this.send(wire.encodeKeepAlive());
     if (this.interested || this.interesting) this.usefulAt = now;
   }
 
@@ -163,25 +161,20 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   close(reason: string): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.#decoder.stop();
+    this.#intake.close();
     this.uploader?.close();
-    this.#out = [];
+    this.#out.take();
     this.connection.destroy();
     this.#owner.onClosed(this, reason);
   }
 
   data(chunk: Buffer): void {
-    if (this.isClosed) return;
-    this.#receivedAt = this.#owner.context.clock.monotonic();
-    this.#inTurn = true;
-    try {
-      this.#decoder.push(chunk, this);
-    } catch (error) {
-      this.#broken(error);
-    }
+    if (!this.isClosed) this.#intake.take(chunk);
+  }
+
+  onRead(error: unknown): void {
+    if (error !== undefined) this.#broken(error);
     if (!this.isClosed) this.#owner.onTurn(this);
-    this.#inTurn = false;
-    this.flush();
   }
 
   drained(): void {
@@ -261,13 +254,13 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   }
 
   onExtended(id: number, payload: Buffer): void {
+    this.#intake.addWork(limits.EXTENDED_WORK + limits.EXTENDED_BYTE_WORK * payload.length);
     receiveExtended(this, this.#owner, id, payload);
   }
 
   #setInterested(interested: boolean): void {
     if (this.interested === interested) return;
     this.interested = interested;
-    this.usefulAt = this.#owner.context.clock.monotonic();
     this.#owner.onInterest(this);
   }
 
@@ -297,4 +290,11 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     const { remoteAddress } = this.connection;
     for (const message of firstMessages(this.#owner, this.#features, remoteAddress)) this.send(message);
   }
+}
+
+function after(first: () => void, second: (() => void) | undefined): () => void {
+  return () => {
+    first();
+    second?.();
+  };
 }

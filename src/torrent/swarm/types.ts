@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly hasher: PieceHasher;
   readonly network: Network;
   readonly clock: Clock;
+  /** Calls in the next turn of the event loop; default: by the clock, at once. */
+  readonly nextTurn?: (call: () => void) => void;
   readonly random: Random;
   readonly log: Log;
   /** What peers see of us: `version` like 0.1.0 goes into the peer id and, after our name, into the extension handshake. */

@@ -11,6 +11,7 @@ import { type BlockRun, bytesOf, CANCELLED } from './leases.ts';
 import * as limits from './limits.ts';
 import { Rate } from './rate.ts';
 import { RequestQueue } from './request-queue.ts';
+import { SendPace } from './send-pace.ts';
 
 /** Who holds more waits until the system, or the store, has given something back. */
 const MOST_HELD_BEFORE = limits.PEER_HELD_BYTES - SLAB_BYTES;
@@ -54,8 +55,10 @@ export class Uploader implements ColdOwner, Taker {
   readonly #context: SwarmContext;
   readonly #queue = new RequestQueue();
   readonly #cold: ColdReads;
+  readonly #pace = new SendPace();
   /** What the system has and has not taken yet. */
   #batch: Batch | null = null;
+  readonly #goOn = () => this.flush();
   #slow = false;
   #invalidRequests = 0;
   #closed = false;
@@ -120,7 +123,11 @@ export class Uploader implements ColdOwner, Taker {
    */
   collect(buffers: Buffer[]): (() => void) | undefined {
     if (this.#closed || this.#batch !== null || (this.#queue.length === 0 && this.#cold.size === 0)) return undefined;
-    const { bandwidth, slabs, clock } = this.#context;
+    const { bandwidth, slabs, clock, turns } = this.#context;
+    if (turns.sending.isOver) {
+      turns.sending.later(this.#goOn);
+      return undefined;
+    }
     const allowance = bandwidth.up.allowance(this);
     if (allowance === 0) return undefined;
     const batch = new Batch(buffers, slabs, clock.monotonic());
@@ -128,6 +135,7 @@ export class Uploader implements ColdOwner, Taker {
     this.#collectArrived(batch, room);
     this.#collectQueued(batch, room);
     batch.finish();
+    turns.sending.spend(batch.payloadBytes + batch.blocks * limits.BLOCK_WORK);
     if (this.credit > 0) bandwidth.up.spent(this, batch.payloadBytes);
     if (batch.payloadBytes === 0) {
       // All of what arrived had been cancelled.
@@ -158,6 +166,12 @@ export class Uploader implements ColdOwner, Taker {
     this.#peer.flush();
   }
 
+  /** Bytes per second it takes at most now; infinitely many for one who waits for us: for the store, or for a rate limit. */
+  paceAt(now: number): number {
+    const waitsForUs = this.#batch === null && (this.#queue.length > 0 || this.#cold.size > 0);
+    return waitsForUs ? Number.POSITIVE_INFINITY : this.#pace.at(now, this.rate.bytesPerSecond, this.#batch);
+  }
+
   hold(bytes: number): void {
     this.heldBytes += bytes;
     this.#context.leased.bytes += bytes;
@@ -180,13 +194,14 @@ export class Uploader implements ColdOwner, Taker {
   close(): void {
     this.#closed = true;
     this.#context.bandwidth.up.leave(this);
+    this.#context.turns.sending.forget(this.#goOn);
     this.#queue.clear();
     this.#cold.close();
   }
 
-  /** Bytes that the connection takes now. */
+  /** Bytes to be given to the connection now. */
   get #room(): number {
-    return limits.SEND_BUFFER_BYTES - this.#peer.connection.queuedBytes;
+    return Math.min(this.#pace.batchBytes, limits.SEND_BUFFER_BYTES - this.#peer.connection.queuedBytes);
   }
 
   #reject(index: number, begin: number, length: number): void {
@@ -239,7 +254,9 @@ export class Uploader implements ColdOwner, Taker {
   #written(batch: Batch): void {
     this.#batch = null;
     this.#release(batch);
-    this.#slow = this.#context.clock.monotonic() - batch.at > limits.LEASE_MILLISECONDS;
+    const now = this.#context.clock.monotonic();
+    this.#slow = now - batch.at > limits.LEASE_MILLISECONDS;
+    this.#pace.taken(batch, now);
     if (this.#closed) return;
     this.rate.add(batch.payloadBytes);
     this.#cold.taken(batch.payloadBytes);

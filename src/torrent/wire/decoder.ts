@@ -1,3 +1,4 @@
+import { freeMemory } from '../../lib/memory.ts';
 import { MAX_PIECES } from '../metainfo/index.ts';
 import { checkBitfield, isKnownId, lengthFits, PIECE_FIELDS_BYTES } from './message-length.ts';
 import {
@@ -33,6 +34,8 @@ export interface DecoderOptions {
  * protocol's extra message costs us nothing.
  */
 export class MessageDecoder {
+  /** Messages handed over so far. */
+  messages = 0;
   #pieceCount: number | null;
   readonly #fast: boolean;
   readonly #extended: boolean;
@@ -93,6 +96,7 @@ export class MessageDecoder {
       const length = readUint32(chunk, at);
       if (length === 0) {
         at += PREFIX_BYTES;
+        this.messages++;
         sink.onKeepAlive();
       } else {
         const id = chunk[at + PREFIX_BYTES] as number;
@@ -128,6 +132,7 @@ export class MessageDecoder {
       const length = readUint32(head, 0);
       if (length === 0) {
         this.#headLength = 0;
+        this.messages++;
         sink.onKeepAlive();
         return at;
       }
@@ -161,10 +166,12 @@ export class MessageDecoder {
 
   #finish(sink: MessageSink): void {
     const body = this.#body;
+    const id = this.#head[PREFIX_BYTES] as number;
     this.#body = EMPTY;
     this.#bodyLength = 0;
     this.#headLength = 0;
-    this.#handOver(this.#head[PREFIX_BYTES] as number, body, 0, body.length, sink);
+    this.#handOver(id, body, 0, body.length, sink);
+    if (id !== MESSAGE_ID.piece) freeMemory(body);
   }
 
   /** Refuses what this id may not be; starts skipping for an unknown id. `length` counts the id. */
@@ -190,6 +197,7 @@ export class MessageDecoder {
   }
 
   #handOver(id: number, from: Buffer, start: number, end: number, sink: MessageSink): void {
+    this.messages++;
     switch (id) {
       case MESSAGE_ID.request:
         sink.onRequest(readUint32(from, start), readUint32(from, start + 4), readUint32(from, start + 8));
