@@ -152,6 +152,7 @@ async function startRooms(
     now: () => clock.now(),
     peerPort: () => peerPort,
     peers: () => engine.stats().connections,
+    leasedBytes: () => engine.stats().leasedBytes,
     networkFault: () => base.networks.binding?.fault ?? null,
     store: store.describe(),
     ready: () => faults(base, vault, database),

@@ -15,6 +15,8 @@ export interface ApplicationParts {
   readonly now: () => number;
   readonly peerPort: () => number;
   readonly peers: () => number;
+  /** Memory that blocks under way to them keep from being reused. */
+  readonly leasedBytes: () => number;
   /** Why there is no traffic with peers and trackers; null while nothing hinders. */
   readonly networkFault: () => string | null;
   /** The store without its secrets. */
@@ -75,6 +77,7 @@ export function createApplication(parts: ApplicationParts): Application {
       cacheBytes: vaultStats.cacheBytes,
       cacheBudgetBytes: vaultStats.cacheBudgetBytes,
       pinnedBytes: vaultStats.pinnedBytes,
+      leasedBytes: from.leasedBytes(),
       spoolBytes: vaultStats.spoolBytes,
       spoolBudgetBytes: vaultStats.spoolBudgetBytes,
       storeReadBytes: vaultStats.fetchedBytes,

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { encode } from '../../src/torrent/metainfo/index.ts';
+import { PEER_HELD_BYTES } from '../../src/torrent/swarm/limits.ts';
 import {
   BLOCK_BYTES,
   encodeExtended,
@@ -22,6 +23,11 @@ export interface Field {
   readonly hashes: readonly Buffer[];
   readonly pieceLength: number;
   readonly pieceCount: number;
+  /** Of each info dictionary. */
+  readonly metadataBytes: number;
+  /** Memory that the server says blocks under way to peers hold, and the most it may. */
+  leasedBytes(): Promise<number>;
+  readonly leaseBudgetBytes: number;
 }
 
 export interface Attack {
@@ -38,6 +44,7 @@ const SEGMENT_BYTES = 262_144;
 const QUEUED_REQUESTS = 2_000;
 /** The server's bound of one connection: what is under way to it, and once more for what it may still answer. */
 const SEND_BYTES = 2 * 512 * 1024;
+const SEGMENT_ROUNDS = 40;
 const INTERESTED: readonly Message[] = [{ type: 'haveNone' }, { type: 'interested' }];
 const METADATA_ID = 2;
 /** What 80 connections take to fill the system's buffers, some MiB each, on a busy machine. */
@@ -69,6 +76,24 @@ const allClosed = (attackers: readonly Attacker[]) =>
   ['all are sent away', attackers.every(({ closed }) => closed)] as const;
 const noneClosed = (attackers: readonly Attacker[]) =>
   ['nobody is sent away for it', attackers.every(({ closed }) => !closed)] as const;
+
+/** What peers that never read make the server hold for them. */
+async function lentBytes({ leasedBytes, leaseBudgetBytes }: Field) {
+  const seen: number[] = [];
+  for (let count = 0; count < 25; count++) {
+    await delay(100);
+    seen.push(await leasedBytes());
+  }
+  const [most, last] = [Math.max(...seen), seen.at(-1) as number];
+  process.stderr.write(
+    `blocks under way hold up to ${(most / 1e6).toFixed(1)} MB, ${(last / 1e6).toFixed(1)} in the end\n`,
+  );
+  return [
+    ['blocks are held for who never reads', most > 0],
+    ['what they hold is in its budget', most <= leaseBudgetBytes],
+    ['and in the half of it once they are late', last <= leaseBudgetBytes / 2 + PEER_HELD_BYTES],
+  ] as const;
+}
 
 /** Every block of the torrent, as far as a queue takes. */
 function everyBlock({ pieceCount, pieceLength }: Field): Message[] {
@@ -158,10 +183,7 @@ export const ATTACKS: readonly Attack[] = [
       await sendAll(attackers, () => all);
       await delay(FILL_MILLISECONDS);
     },
-    async run() {
-      await delay(2_500);
-      return [];
-    },
+    run: lentBytes,
   },
   {
     name: '32 blocks of 32 segments, asked for by 200 peers that never read',
@@ -176,13 +198,13 @@ export const ATTACKS: readonly Attack[] = [
         return request(Math.floor(offset / field.pieceLength), offset % field.pieceLength);
       });
       const all = Buffer.concat(scattered.map(encodeMessage));
-      await sendAll(attackers, () => all);
-      await delay(1_500);
+      // Again and again, since the system's buffers take some rounds of it.
+      for (let round = 0; round < SEGMENT_ROUNDS; round++) {
+        await sendAll(attackers, () => all);
+        await delay(FILL_MILLISECONDS / SEGMENT_ROUNDS);
+      }
     },
-    async run() {
-      await delay(2_500);
-      return [];
-    },
+    run: lentBytes,
   },
   {
     name: 'malformed extension handshakes and bencode, from 200 peers',

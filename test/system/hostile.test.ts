@@ -9,7 +9,9 @@ import type { Info } from '../../src/torrent/metainfo/index.ts';
 import { ATTACKS, type Attack, type Field } from '../hostile/attacks.ts';
 import { Crowd } from '../hostile/crowd.ts';
 import { percentile, startHonest } from '../hostile/honest.ts';
-import { type Bae, showLogsOnFailure, startBae } from '../parts/bae.ts';
+import { EXTENDED_ATTACKS } from '../hostile/extended.ts';
+import { MSE_ATTACKS } from '../hostile/mse.ts';
+import { type Bae, type StatsView, showLogsOnFailure, startBae } from '../parts/bae.ts';
 import { temporaryFolder } from '../parts/process.ts';
 import { RawPeer } from '../simulation/raw-peer.ts';
 import { bytesOf, infoOf } from '../simulation/swarm.ts';
@@ -30,6 +32,8 @@ const MARK_PEER_BYTES = 1024 * 1024;
 const MOST_PEER_BYTES = 10 * MARK_PEER_BYTES;
 /** A server's memory moves by so much by itself. */
 const IDLE_BYTES = 64 * 1024 * 1024;
+/** Half of the RAM cache, as it is by default. */
+const LEASE_BUDGET_BYTES = 32 * 1024 * 1024;
 const ALL_LINES = 1_000_000;
 const DRIPPING = 1_000;
 const HANDSHAKE_MILLISECONDS = 10_000;
@@ -107,7 +111,12 @@ async function peakRss(during: Promise<unknown>): Promise<number> {
 async function attack(one: Attack) {
   const crowd = new Crowd(bae.peerPort);
   const hashes = infos.slice(1).map(({ infoHash }) => infoHash);
-  const field: Field = { crowd, hashes, pieceLength: PIECE_LENGTH, pieceCount: BYTES / PIECE_LENGTH };
+  const field: Field = {
+    ...{ crowd, hashes, pieceLength: PIECE_LENGTH, pieceCount: BYTES / PIECE_LENGTH },
+    metadataBytes: (infos[1] as Info).rawInfo.length,
+    leasedBytes: async () => (await bae.api<StatsView>('GET', '/stats')).leasedBytes,
+    leaseBudgetBytes: LEASE_BUDGET_BYTES,
+  };
   const quiet = await honest.watch(() => delay(BASE_MILLISECONDS));
   const before = rssBytes();
   const prepared = await peakRss(one.prepare?.(field) ?? Promise.resolve());
@@ -124,7 +133,7 @@ async function attack(one: Attack) {
   return { outcome, rate, calls: hard.calls, quietCalls: quiet.calls, grown: peak - before, peers: crowd.all.length };
 }
 
-it.each(ATTACKS)('withstands $name', async (one) => {
+it.each([...ATTACKS, ...MSE_ATTACKS, ...EXTENDED_ATTACKS])('withstands $name', async (one) => {
   const { outcome, rate, calls, quietCalls, grown, peers } = await attack(one);
   const peerMebibytes = (grown / peers / MARK_PEER_BYTES).toFixed(2);
   const lines = [

@@ -4,6 +4,7 @@ import { blockKey } from './blocks.ts';
 import { extensionsMessage, receiveExtended } from './extensions.ts';
 import { firstMessages } from './hello.ts';
 import { IDLE_MILLISECONDS, KEEP_ALIVE_MILLISECONDS, SEND_BUFFER_BYTES } from './limits.ts';
+import { MinuteCount } from './minute-count.ts';
 import type { KnownPeer } from './peer-book.ts';
 import { PeerPieces } from './peer-pieces.ts';
 import { PeerRequests } from './peer-requests.ts';
@@ -37,6 +38,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** It wants nothing from anybody (BEP 21). */
   uploadOnly = false;
   extensions: wire.ExtensionHandshake | null = null;
+  readonly extensionHandshakes = new MinuteCount();
   /** Monotonic time at which either side last wanted something. */
   usefulAt: number;
   isClosed = false;
@@ -61,9 +63,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     this.fast = features.fast;
     this.#features = features;
     this.startedAt = now;
-    this.usefulAt = now;
-    this.#receivedAt = now;
-    this.#sentAt = now;
+    [this.usefulAt, this.#receivedAt, this.#sentAt] = [now, now, now];
     const pieceCount = owner.source?.info.pieceCount ?? null;
     this.pieces = new PeerPieces(pieceCount);
     this.requests = new PeerRequests(now);
@@ -294,7 +294,6 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   #sayHello(): void {
     const { source } = this.#owner;
     if (source !== null) this.uploader = new Uploader(this, source, this.#owner.context);
-    const { remoteAddress } = this.connection;
-    for (const message of firstMessages(this.#owner, this.#features, remoteAddress)) this.send(message);
+    for (const message of firstMessages(this.#owner, this.#features, this.connection.remoteAddress)) this.send(message);
   }
 }
