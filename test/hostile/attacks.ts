@@ -25,8 +25,9 @@ export interface Field {
   readonly pieceCount: number;
   /** Of each info dictionary. */
   readonly metadataBytes: number;
-  /** Memory that the server says blocks under way to peers hold, and the most it may. */
-  leasedBytes(): Promise<number>;
+  /** How many peers the server says it has, and what memory blocks under way to them hold … */
+  held(): Promise<{ readonly peers: number; readonly leasedBytes: number }>;
+  /** … which is never to be more. */
   readonly leaseBudgetBytes: number;
 }
 
@@ -77,19 +78,20 @@ const allClosed = (attackers: readonly Attacker[]) =>
 const noneClosed = (attackers: readonly Attacker[]) =>
   ['nobody is sent away for it', attackers.every(({ closed }) => !closed)] as const;
 
-/** What peers that never read make the server hold for them. */
-async function lentBytes({ leasedBytes, leaseBudgetBytes }: Field) {
+/** What peers that never read make the server hold for them; some may have been sent away for it before. */
+async function lentBytes({ crowd, held, leaseBudgetBytes }: Field) {
   const seen: number[] = [];
   for (let count = 0; count < 25; count++) {
     await delay(100);
-    seen.push(await leasedBytes());
+    seen.push((await held()).leasedBytes);
   }
+  const { peers } = await held();
   const [most, last] = [Math.max(...seen), seen.at(-1) as number];
   process.stderr.write(
-    `blocks under way hold up to ${(most / 1e6).toFixed(1)} MB, ${(last / 1e6).toFixed(1)} in the end\n`,
+    `${peers} peers hold up to ${(most / 1e6).toFixed(1)} MB, ${(last / 1e6).toFixed(1)} in the end\n`,
   );
   return [
-    ['blocks are held for who never reads', most > 0],
+    ['blocks are held for who never reads, or it is sent away for it', most > 0 || peers <= crowd.all.length],
     ['what they hold is in its budget', most <= leaseBudgetBytes],
     ['and in the half of it once they are late', last <= leaseBudgetBytes / 2 + PEER_HELD_BYTES],
   ] as const;

@@ -8,8 +8,8 @@ import { systemNetwork } from '../../src/torrent/index.ts';
 import type { Info } from '../../src/torrent/metainfo/index.ts';
 import { ATTACKS, type Attack, type Field } from '../hostile/attacks.ts';
 import { Crowd } from '../hostile/crowd.ts';
-import { percentile, startHonest } from '../hostile/honest.ts';
 import { EXTENDED_ATTACKS } from '../hostile/extended.ts';
+import { percentile, startHonest } from '../hostile/honest.ts';
 import { MSE_ATTACKS } from '../hostile/mse.ts';
 import { type Bae, type StatsView, showLogsOnFailure, startBae } from '../parts/bae.ts';
 import { temporaryFolder } from '../parts/process.ts';
@@ -114,7 +114,7 @@ async function attack(one: Attack) {
   const field: Field = {
     ...{ crowd, hashes, pieceLength: PIECE_LENGTH, pieceCount: BYTES / PIECE_LENGTH },
     metadataBytes: (infos[1] as Info).rawInfo.length,
-    leasedBytes: async () => (await bae.api<StatsView>('GET', '/stats')).leasedBytes,
+    held: () => bae.api<StatsView>('GET', '/stats'),
     leaseBudgetBytes: LEASE_BUDGET_BYTES,
   };
   const quiet = await honest.watch(() => delay(BASE_MILLISECONDS));
