@@ -11,6 +11,8 @@ import { type Ground, type GroundAttack, NODE_PORT } from './ground.ts';
 const MOST_AMPLIFIED = 10;
 /** Slower than the server reads from all addresses together. */
 const PAUSE_EVERY = 3;
+/** Not everybody who asks is asked back: there may be no place for it in the table. */
+const MOST_PING_ROUNDS = 40;
 const FLOODING = 500;
 const FLOOD_EACH = 40;
 const ONE_ADDRESS_FLOOD = 5_000;
@@ -109,7 +111,9 @@ async function wrongOnes(strangers: Strangers, { host, port, hashes }: Ground) {
   const inner = await strangers.open('10.50.1.1');
   await strangers.sendAll(bentQueries(infoHash), '20.40');
   await strangers.sendAll(junk(infoHash), '20.41');
-  await strangers.sendAll(Array.from({ length: 50 }, ping), '20.42');
+  for (let round = 0; round < MOST_PING_ROUNDS && answered < answers.length; round++) {
+    await strangers.sendAll(Array.from({ length: 50 }, ping), `20.${50 + round}`);
+  }
   await delay(500);
   strangers.answer = () => null;
   return { isAllAnswered: answered >= answers.length, isInnerAsked: inner.asked > 0 };
@@ -137,8 +141,7 @@ async function announces(strangers: Strangers) {
   await say(other, announce(hash, token, { port: 1 }));
   await say(good, announce(randomBytes(20), token, { port: 1 }));
   for (const port of [0, -1, 65_536, '80', [80]]) await say(good, announce(hash, token, { port }));
-  for (const implied of ['x', [], {}, 10n ** 30n])
-    await say(good, announce(hash, token, { implied_port: implied, port: 1 }));
+  for (const implied of ['x', [], {}]) await say(good, announce(hash, token, { implied_port: implied, port: 1 }));
   const isAllRefused = refused.every(Boolean);
   const isNoneKept = peersIn(await strangers.ask(other, getPeers(hash))).length === 0;
   await strangers.ask(good, announce(hash, token, { port: 1_234 }));
