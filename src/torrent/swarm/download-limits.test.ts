@@ -1,5 +1,6 @@
 // Goes over limits of downloading: whom blocks and metadata are asked of; docs of each are in limits.ts.
 import { describe, expect, it } from 'vitest';
+import { unavailable } from '../../../test/simulation/memory-pieces.ts';
 import { RawPeer } from '../../../test/simulation/raw-peer.ts';
 import { type NodeOptions, Simulation } from '../../../test/simulation/swarm.ts';
 import { BLOCK_BYTES, decodeMetadataMessage, encodeExtensionHandshake, METADATA_PIECE_BYTES } from '../wire/index.ts';
@@ -107,6 +108,39 @@ describe('of pieces', () => {
       return blame.good(partial, partial.data);
     });
     expect(guilty).toEqual(failed.map(({ liar }, index) => (index === 0 ? [] : [liar])));
+  });
+});
+
+describe('nothing is asked for', () => {
+  it(`that a peer rejected, for ${limits.REFUSED_MILLISECONDS / 1_000} s`, async () => {
+    const { simulation, clock, seeding } = await setUp({ blocks: 1, blocksEach: 1 });
+    const times: number[] = [];
+    await seeding((message, peer) => {
+      if (message.type !== 'request') return;
+      times.push(clock.monotonic());
+      peer.send({ ...message, type: 'reject' });
+    });
+    await clock.run(10 * limits.REFUSED_MILLISECONDS);
+    const pauses = times.slice(1).map((time, at) => time - (times[at] as number));
+    expect(pauses.length).toBeGreaterThan(4);
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(limits.REFUSED_MILLISECONDS);
+    await simulation.end();
+  });
+
+  it(`when a write failed, for ${limits.WRITE_RETRY_MILLISECONDS / 1_000} s`, async () => {
+    const { simulation, clock, seeding, leech } = await setUp({ blocks: 1, blocksEach: 1 });
+    leech.store.writeError = unavailable();
+    const times: number[] = [];
+    await seeding((message, peer) => {
+      if (message.type !== 'request') return;
+      times.push(clock.monotonic());
+      peer.send({ type: 'piece', index: 0, begin: 0, data: simulation.content });
+    });
+    await clock.run(10 * limits.WRITE_RETRY_MILLISECONDS);
+    const pauses = times.slice(1).map((time, at) => time - (times[at] as number));
+    expect(pauses.length).toBeGreaterThan(4);
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(limits.WRITE_RETRY_MILLISECONDS);
+    await simulation.end();
   });
 });
 
