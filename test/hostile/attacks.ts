@@ -2,7 +2,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { encode } from '../../src/torrent/metainfo/index.ts';
-import { PEER_HELD_BYTES } from '../../src/torrent/swarm/limits.ts';
 import {
   BLOCK_BYTES,
   encodeExtended,
@@ -16,6 +15,7 @@ import { bent } from '../fuzz/bent.ts';
 import { corpusOf } from '../fuzz/driver.ts';
 import { WIRE } from '../fuzz/wire.ts';
 import type { Attacker, Crowd } from './crowd.ts';
+import { PEER_HELD_BYTES } from './limits.ts';
 
 export interface Field {
   readonly crowd: Crowd;
@@ -240,7 +240,7 @@ export const ATTACKS: readonly Attack[] = [
       const [noise] = fc.sample(fc.uint8Array({ minLength: 700, maxLength: 700 }), 1) as [Uint8Array];
       await sendAll(attackers, (at) => Buffer.concat([Buffer.of(at & 0xff), noise]));
       await delay(1_000);
-      return [];
+      return [allClosed(attackers)];
     },
   },
   {

@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
-import { PACKETS_IN_PER_ADDRESS, QUERIES_IN, QUERIES_OUT } from '../../src/torrent/discovery/dht/limits.ts';
 import { type BencodeValue, decode, encode } from '../../src/torrent/metainfo/index.ts';
 import { announce, bentAnswers, bentQueries, getPeers, junk, ping } from './dht-packets.ts';
 import { type Ground, type GroundAttack, NODE_PORT } from './ground.ts';
+import { PACKETS_IN_PER_ADDRESS, QUERIES_IN, QUERIES_OUT } from './limits.ts';
 
 /** What a stranger with a false address can make of each byte it sends, at most. */
 const MOST_AMPLIFIED = 10;
@@ -15,6 +15,8 @@ const PAUSE_EVERY = 3;
 const MOST_PING_ROUNDS = 40;
 const FLOODING = 500;
 const FLOOD_EACH = 40;
+/** More peers than one answer names. */
+const ANNOUNCING = 60;
 const ONE_ADDRESS_FLOOD = 5_000;
 const ANSWER_MILLISECONDS = 8_000;
 
@@ -78,7 +80,7 @@ class Strangers {
     const began = performance.now();
     while (stranger.last === null && performance.now() - began < ANSWER_MILLISECONDS) {
       await this.send(stranger, packet);
-      for (let waited = 0; waited < 10 && stranger.last === null; waited++) await delay(30);
+      for (let waited = 0; waited < 100 && stranger.last === null; waited++) await delay(3);
     }
     return stranger.last;
   }
@@ -119,6 +121,7 @@ async function wrongOnes(strangers: Strangers, { host, port, hashes }: Ground) {
   return { isAllAnswered: answered >= answers.length, isInnerAsked: inner.asked > 0 };
 }
 
+const tokenIn = (reply: BencodeValue | null) => reply?.get('r')?.get('token')?.bytes() ?? Buffer.alloc(0);
 const peersIn = (reply: BencodeValue | null) =>
   (reply?.get('r')?.get('values')?.list() ?? []).map((peer) => peer.bytes().toString('hex')).sort();
 const isError = (reply: BencodeValue | null) => reply?.need('y').text() === 'e';
@@ -129,8 +132,7 @@ const compactHex = (numbers: readonly number[], port: number) =>
 async function announces(strangers: Strangers) {
   const hash = randomBytes(20);
   const [good, other] = [await strangers.open('20.43.0.1'), await strangers.open('20.43.0.2')];
-  const tokenOf = async (stranger: Stranger) =>
-    (await strangers.ask(stranger, getPeers(hash)))?.get('r')?.get('token')?.bytes() ?? Buffer.alloc(0);
+  const tokenOf = async (stranger: Stranger) => tokenIn(await strangers.ask(stranger, getPeers(hash)));
   const token = await tokenOf(good);
   const refused: boolean[] = [];
   const say = async (stranger: Stranger, packet: Buffer) =>
@@ -149,6 +151,15 @@ async function announces(strangers: Strangers) {
   const kept = peersIn(await strangers.ask(good, getPeers(hash)));
   const expected = [compactHex([20, 43, 0, 1], 1_234), compactHex([20, 43, 0, 2], NODE_PORT)];
   return { isAllRefused, isNoneKept, isRightKept: kept.join() === expected.join(), hash };
+}
+
+/** Makes the answer about a hash as long as it can be. */
+async function announceByMany(strangers: Strangers, hash: Buffer): Promise<void> {
+  for (let at = 0; at < ANNOUNCING; at++) {
+    const stranger = await strangers.open(`20.47.0.${at}`);
+    const token = tokenIn(await strangers.ask(stranger, getPeers(hash)));
+    await strangers.ask(stranger, announce(hash, token, { port: 1 + at }));
+  }
 }
 
 /** As many queries as can be sent, from many addresses and from one. */
@@ -184,6 +195,7 @@ async function run(ground: Ground) {
   const strangers = new Strangers(ground);
   const wrong = await wrongOnes(strangers, ground);
   const told = await announces(strangers);
+  await announceByMany(strangers, told.hash);
   const held = await flood(strangers, told.hash);
   const late = await strangers.open('20.46.0.1');
   const isAlive =

@@ -1,6 +1,5 @@
 // Floods of extended messages: handshakes (BEP 10) and metadata (BEP 9).
 import { setTimeout as delay } from 'node:timers/promises';
-import { EXTENSION_HANDSHAKES, METADATA_MESSAGES, METADATA_SENT_TIMES } from '../../src/torrent/swarm/limits.ts';
 import {
   decodeMetadataMessage,
   encodeExtended,
@@ -13,6 +12,7 @@ import {
 import type { Attack, Field } from './attacks.ts';
 import type { Attacker } from './crowd.ts';
 import { hear } from './hearing.ts';
+import { EXTENSION_HANDSHAKES, METADATA_MESSAGES, METADATA_SENT_TIMES } from './limits.ts';
 
 /** Under which the server takes ut_metadata messages, and under which we want them. */
 const SERVER_ID = 1;

@@ -1,8 +1,8 @@
 // Malformed announces on the local network (BEP 14), and floods of them.
 import { createSocket, type Socket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DIALS_PER_SECOND } from '../../src/torrent/swarm/limits.ts';
 import { type Ground, type GroundAttack, OPEN_PORT } from './ground.ts';
+import { DIALS_PER_SECOND } from './limits.ts';
 
 export const LSD_GROUP = '239.192.152.143';
 export const LSD_PORT = 6_771;

@@ -1,14 +1,10 @@
 // Encrypted handshakes (MSE) that are wrong in every part, and key agreements by the thousand.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  HANDSHAKE_MILLISECONDS,
-  KEY_AGREEMENTS_AT_ONCE,
-  KEY_AGREEMENTS_PER_SECOND,
-} from '../../src/torrent/swarm/limits.ts';
 import { encodeHandshake } from '../../src/torrent/wire/index.ts';
 import type { Attack, Field } from './attacks.ts';
 import type { Attacker, Crowd } from './crowd.ts';
+import { HANDSHAKE_MILLISECONDS, KEY_AGREEMENTS_AT_ONCE, KEY_AGREEMENTS_PER_SECOND } from './limits.ts';
 import { KEY_BYTES, keyBytes, MSE_PRIME, MseDialler, type Offer } from './mse-dialler.ts';
 
 const MOST_PADDING_BYTES = 512;

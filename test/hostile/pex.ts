@@ -1,10 +1,10 @@
 // Floods of peer exchange (PEX, BEP 11).
 import { setTimeout as delay } from 'node:timers/promises';
 import { encode } from '../../src/torrent/metainfo/index.ts';
-import { DIALS_PER_SECOND, PEX_MESSAGES } from '../../src/torrent/swarm/limits.ts';
 import { encodeCompactPeers, encodeExtended, encodeMessage, PEX_PEERS } from '../../src/torrent/wire/index.ts';
 import { type Attacker, Crowd } from './crowd.ts';
 import { FORBIDDEN, type Ground, type GroundAttack, OPEN_PORT } from './ground.ts';
+import { DIALS_PER_SECOND, PEX_MESSAGES } from './limits.ts';
 
 /** The server's id of ut_pex, whether it told it or not. */
 const PEX_ID = 3;

@@ -93,10 +93,10 @@ async function attack(as: 'lsd' | 'pex' | 'dht'): Promise<AttackReport> {
 }
 
 it.each([
-  ['lsd', LSD_ATTACK],
-  ['pex', PEX_ATTACK],
-  ['dht', DHT_ATTACK],
-] as const)('withstands (%s) $1.name', async (as, { name, strangers }) => {
+  { as: 'lsd', ...LSD_ATTACK },
+  { as: 'pex', ...PEX_ATTACK },
+  { as: 'dht', ...DHT_ATTACK },
+] as const)('withstands $name', async ({ as, name, strangers }) => {
   const { outcome, rate, calls, quietCalls, grown, honest } = await attack(as);
   const milliseconds = (some: readonly number[]) => some.map((one) => one.toFixed(0)).join('/');
   const lines = [
