@@ -13,6 +13,7 @@ import type { Attack, Field } from './attacks.ts';
 import type { Attacker } from './crowd.ts';
 import { hear } from './hearing.ts';
 import { EXTENSION_HANDSHAKES, METADATA_MESSAGES, METADATA_SENT_TIMES } from './limits.ts';
+import { comesTrue } from './patience.ts';
 
 /** Under which the server takes ut_metadata messages, and under which we want them. */
 const SERVER_ID = 1;
@@ -53,17 +54,19 @@ async function requests(field: Field) {
   const [asking, beyond] = (await greet(field, 2)) as [Counting, Counting];
   asking.attacker.socket.write(repeated(encodeMetadataRequest(SERVER_ID, 0), METADATA_MESSAGES));
   beyond.attacker.socket.write(repeated(Buffer.concat(out), METADATA_MESSAGES / 2));
-  await delay(500);
+  const isAnswered = await comesTrue(
+    () => asking.data + asking.rejects === METADATA_MESSAGES && beyond.rejects === METADATA_MESSAGES,
+  );
   const flooding = await greet(field, 10);
   for (const { attacker } of flooding) attacker.socket.write(repeated(encodeMetadataRequest(SERVER_ID, 0), REQUESTS));
-  await delay(1_500);
+  const isOver = await comesTrue(() => flooding.every(({ attacker }) => attacker.closed));
   const { metadataBytes } = field;
   const most = METADATA_SENT_TIMES * metadataBytes;
   return [
-    ['each request is answered', asking.data + asking.rejects === METADATA_MESSAGES && !asking.attacker.closed],
+    ['each request is answered', isAnswered && !asking.attacker.closed],
     ['metadata is given twice, and no more', asking.dataBytes === most],
-    ['of pieces that are not there nothing is given', beyond.data === 0 && beyond.rejects === METADATA_MESSAGES],
-    ['who asks more often is sent away', flooding.every(({ attacker }) => attacker.closed)],
+    ['of pieces that are not there nothing is given', beyond.data === 0],
+    ['who asks more often is sent away', isOver],
     ['and was given no more either', flooding.every(({ dataBytes }) => dataBytes <= most)],
   ] as const;
 }
@@ -73,10 +76,10 @@ async function handshakes({ crowd, hashes }: Field) {
   const [few, ...many] = await crowd.greet(11, hashes[0] as Buffer);
   few?.socket.write(repeated(hello, EXTENSION_HANDSHAKES));
   for (const { socket } of many) socket.write(repeated(hello, REQUESTS));
-  await delay(1_000);
+  const isOver = await comesTrue(() => many.every(({ closed }) => closed));
   return [
     ['who says them as often as it may stays', few?.closed === false],
-    ['who says them more often is sent away', many.every(({ closed }) => closed)],
+    ['who says them more often is sent away', isOver],
   ] as const;
 }
 
@@ -102,11 +105,11 @@ async function unasked(field: Field) {
   for (const [at, { attacker }] of lying.entries()) {
     attacker.socket.write(encodeExtended(SERVER_ID, Buffer.from(liars[at] as string)));
   }
-  await delay(500);
+  const closed = (some: readonly Counting[]) => comesTrue(() => some.every(({ attacker }) => attacker.closed));
   return [
     ['what nobody asked for is left alone', stayed],
-    ['until it is too much', giving.every(({ attacker }) => attacker.closed)],
-    ['what cannot be ends the connection', lying.every(({ attacker }) => attacker.closed)],
+    ['until it is too much', await closed(giving)],
+    ['what cannot be ends the connection', await closed(lying)],
     ['nobody is given anything', [...giving, ...lying].every(({ data }) => data === 0)],
   ] as const;
 }

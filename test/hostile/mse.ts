@@ -6,6 +6,7 @@ import type { Attack, Field } from './attacks.ts';
 import type { Attacker, Crowd } from './crowd.ts';
 import { HANDSHAKE_MILLISECONDS, KEY_AGREEMENTS_AT_ONCE, KEY_AGREEMENTS_PER_SECOND } from './limits.ts';
 import { KEY_BYTES, keyBytes, MSE_PRIME, MseDialler, type Offer } from './mse-dialler.ts';
+import { comesTrue } from './patience.ts';
 
 const MOST_PADDING_BYTES = 512;
 /** The most a stranger is told before it has shown that it knows a torrent: a key and its padding. */
@@ -81,7 +82,7 @@ async function offerAll(crowd: Crowd, offers: readonly Offer[]) {
   const agreed = await Promise.all(
     attackers.map((attacker, at) => sayOffer(attacker, offers[at] as Offer, paddings[at % 4] as Buffer)),
   );
-  await delay(500);
+  await comesTrue(() => closed(attackers));
   return { attackers, agreed: agreed.every(Boolean) };
 }
 
@@ -103,7 +104,7 @@ async function wrongKeys({ crowd }: Field) {
     // As much as padding and the mark behind it can be.
     socket.write(randomBytes(MOST_PADDING_BYTES + 20));
   }
-  await delay(1_500);
+  await comesTrue(() => closed([...degenerate, ...long, ...unmarked]));
   return [
     [
       'who sends a key that gives the secret away is sent away without a word',
@@ -139,8 +140,7 @@ async function thousand({ crowd, hashes }: Field) {
   const answered = asking.filter(({ received }) => received > 0).length;
   const seconds = (performance.now() - began) / 1_000;
   const [plain] = (await crowd.greet(1, hashes[0] as Buffer, { type: 'haveNone' })) as [Attacker];
-  await delay(1_000);
-  const isLetIn = plain.received > 68;
+  const isLetIn = await comesTrue(() => plain.received > 68);
   await delay(began + HANDSHAKE_MILLISECONDS + TICK_MILLISECONDS + SLACK_MILLISECONDS - performance.now());
   process.stderr.write(`${answered} of ${asking.length} keys agreed on after ${seconds.toFixed(2)} s\n`);
   return [

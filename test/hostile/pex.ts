@@ -5,6 +5,7 @@ import { encodeCompactPeers, encodeExtended, encodeMessage, PEX_PEERS } from '..
 import { type Attacker, Crowd } from './crowd.ts';
 import { FORBIDDEN, type Ground, type GroundAttack, OPEN_PORT } from './ground.ts';
 import { DIALS_PER_SECOND, PEX_MESSAGES } from './limits.ts';
+import { comesTrue } from './patience.ts';
 
 /** The server's id of ut_pex, whether it told it or not. */
 const PEX_ID = 3;
@@ -91,8 +92,8 @@ async function run({ host, port, hashes, dials }: Ground) {
     repeated(20, () => Buffer.concat(repeated(FLOOD, () => pex({ added: compact(hosts('20.109', PEX_PEERS)) })))),
   );
   const { obedient, broken, flooding } = await flood(crowd, hashes.pex);
-  await delay(500);
-  const [stay, go] = [open(obedient) && open(ignored), closed(broken) && closed(flooding)];
+  const go = await comesTrue(() => closed(broken) && closed(flooding));
+  const stay = open(obedient) && open(ignored);
   await delay(DIALLING_MILLISECONDS);
   // Who is still there answers, so that the connection is known to work.
   const keepAlive = encodeMessage({ type: 'keepAlive' });
