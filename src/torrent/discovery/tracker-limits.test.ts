@@ -13,9 +13,9 @@ import { HttpTracker } from './http-tracker.ts';
 import * as limits from './limits.ts';
 import { type AnnounceRequest, TrackerError } from './ports.ts';
 import { createResolver } from './resolver.ts';
+import { Tracker } from './tracker.ts';
 import { UdpTracker } from './udp-tracker.ts';
 
-const DAY_SECONDS = 86_400;
 const request: AnnounceRequest = {
   ...{ infoHash: Buffer.alloc(20, 1), peerId: Buffer.from('-BA0100-abcdefghijkl'), key: 1, port: 7, event: 'started' },
   ...{ uploaded: 0, downloaded: 0, left: 0, wanted: 50, trackerId: null },
@@ -73,35 +73,18 @@ describe('a reply', () => {
   });
 });
 
-describe('a tracker that fails is asked again', () => {
-  /** The longest pause between two announces, in seconds, and how many there were. */
-  async function longestPause(failure: TrackerError, days: number): Promise<[number, number]> {
-    let isFirst = true;
-    const { add, pass, calls } = scene(() => {
-      if (!isFirst) return failure;
-      isFirst = false;
-      return { ...EMPTY_REPLY, intervalSeconds: DAY_SECONDS };
-    });
-    add([['http://a/']]);
-    await pass((1 + days) * DAY_SECONDS);
-    const times = calls.slice(1).map(([second]) => second);
-    return [Math.max(...times.slice(1).map((second, at) => second - (times[at] as number))), times.length];
-  }
-
+describe('a tracker that fails is left alone', () => {
   it.each([
-    ['it is unreachable', new TrackerError('unreachable', 'down'), limits.MOST_RETRY_SECONDS, 1],
-    [
-      'it will not have us',
-      new TrackerError('refused', 'Your client is not allowed'),
-      limits.MOST_REFUSED_RETRY_SECONDS,
-      6,
-    ],
-  ])('in the end once in so long, while %s', async (_, failure, mostSeconds, days) => {
-    const [longest, count] = await longestPause(failure, days);
-    expect(count).toBeGreaterThan((days * DAY_SECONDS) / mostSeconds / 2);
-    expect(longest).toBeGreaterThan(mostSeconds / 2);
-    // Jitter comes on top.
-    expect(longest).toBeLessThanOrEqual(1.5 * mostSeconds);
+    ['it is unreachable', new TrackerError('unreachable', 'down'), limits.MOST_RETRY_SECONDS],
+    ['it will not have us', new TrackerError('refused', 'client not allowed'), limits.MOST_REFUSED_RETRY_SECONDS],
+    ['it says so itself', new TrackerError('unreachable', 'busy', 1e12), limits.MOST_INTERVAL_SECONDS],
+  ])('for no longer than so long, a little more or less, while %s', (_, failure, mostSeconds) => {
+    const tracker = new Tracker('http://a/', new URL('http://a/'), 0, false);
+    tracker.succeeded({ ...EMPTY_REPLY, intervalSeconds: limits.MOST_INTERVAL_SECONDS }, 0);
+    const random = seededRandom(1);
+    for (let times = 0; times < 50; times++) tracker.failed(failure, 0, random);
+    expect(tracker.notBefore).toBeGreaterThanOrEqual(0.75 * mostSeconds);
+    expect(tracker.notBefore).toBeLessThanOrEqual(1.25 * mostSeconds);
   });
 });
 
