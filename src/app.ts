@@ -163,6 +163,7 @@ async function startRooms(
     now: () => clock.now(),
     peerPort: () => peerPort,
     peers: () => engine.stats().connections,
+    leasedBytes: () => engine.stats().leasedBytes,
     networkFault: () => base.networks.binding?.fault ?? null,
     dht: () => dht?.stats() ?? { state: 'off', nodes: 0 },
     store: store.describe(),

@@ -18,6 +18,8 @@ export interface ApplicationParts {
   readonly now: () => number;
   readonly peerPort: () => number;
   readonly peers: () => number;
+  /** Memory that blocks under way to them keep from being reused. */
+  readonly leasedBytes: () => number;
   /** Why there is no traffic with peers and trackers; null while nothing hinders. */
   readonly networkFault: () => string | null;
   readonly dht: () => { readonly state: StatsView['dhtState']; readonly nodes: number };
@@ -81,6 +83,7 @@ async function stats(parts: ApplicationParts): Promise<StatsView> {
     dhtNodes: dht.nodes,
     uploadedBytes: sum('uploadedBytes'),
     downloadedBytes: sum('downloadedBytes'),
+    leasedBytes: parts.leasedBytes(),
     ...vaultNumbers(vault.stats()),
   };
 }

@@ -123,6 +123,8 @@ export interface StatsView {
   readonly cacheBytes: number;
   readonly cacheBudgetBytes: number;
   readonly pinnedBytes: number;
+  /** Memory that blocks under way to peers keep from being reused. */
+  readonly leasedBytes: number;
   readonly spoolBytes: number;
   readonly spoolBudgetBytes: number;
   readonly storeReadBytes: number;

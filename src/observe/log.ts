@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { errorMessage } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -7,7 +8,9 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export function createLog(level: LogLevel): Log {
   const stderr = 2;
   const target = pino.destination({ dest: stderr, sync: true });
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, target);
+  // An Error has no fields of its own to be written: its words are.
+  const serializers = { error: errorMessage };
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers }, target);
   return {
     debug: (message, fields) => logger.debug(fields ?? {}, message),
     info: (message, fields) => logger.info(fields ?? {}, message),

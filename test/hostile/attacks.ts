@@ -15,6 +15,7 @@ import { bent } from '../fuzz/bent.ts';
 import { corpusOf } from '../fuzz/driver.ts';
 import { WIRE } from '../fuzz/wire.ts';
 import type { Attacker, Crowd } from './crowd.ts';
+import { PEER_HELD_BYTES } from './limits.ts';
 
 export interface Field {
   readonly crowd: Crowd;
@@ -22,6 +23,12 @@ export interface Field {
   readonly hashes: readonly Buffer[];
   readonly pieceLength: number;
   readonly pieceCount: number;
+  /** Of each info dictionary. */
+  readonly metadataBytes: number;
+  /** How many peers the server says it has, and what memory blocks under way to them hold … */
+  held(): Promise<{ readonly peers: number; readonly leasedBytes: number }>;
+  /** … which is never to be more. */
+  readonly leaseBudgetBytes: number;
 }
 
 export interface Attack {
@@ -36,6 +43,7 @@ const SEGMENT_BYTES = 262_144;
 const QUEUED_REQUESTS = 2_000;
 /** The server's bound of one connection: what is under way to it, and once more for what it may still answer. */
 const SEND_BYTES = 2 * 512 * 1024;
+const SEGMENT_ROUNDS = 40;
 const INTERESTED: readonly Message[] = [{ type: 'haveNone' }, { type: 'interested' }];
 const METADATA_ID = 2;
 /** What 80 connections take to fill the system's buffers, some MiB each, on a busy machine. */
@@ -67,6 +75,25 @@ const allClosed = (attackers: readonly Attacker[]) =>
   ['all are sent away', attackers.every(({ closed }) => closed)] as const;
 const noneClosed = (attackers: readonly Attacker[]) =>
   ['nobody is sent away for it', attackers.every(({ closed }) => !closed)] as const;
+
+/** What peers that never read make the server hold for them; some may have been sent away for it before. */
+async function lentBytes({ crowd, held, leaseBudgetBytes }: Field) {
+  const seen: number[] = [];
+  for (let count = 0; count < 60; count++) {
+    await delay(100);
+    seen.push((await held()).leasedBytes);
+  }
+  const { peers } = await held();
+  const [most, last] = [Math.max(...seen), seen.at(-1) as number];
+  process.stderr.write(
+    `${peers} peers hold up to ${(most / 1e6).toFixed(1)} MB, ${(last / 1e6).toFixed(1)} in the end\n`,
+  );
+  return [
+    ['blocks are held for who never reads, or it is sent away for it', most > 0 || peers <= crowd.all.length],
+    ['what they hold is in its budget', most <= leaseBudgetBytes],
+    ['and in the half of it once they are late', last <= leaseBudgetBytes / 2 + PEER_HELD_BYTES],
+  ] as const;
+}
 
 /** Every block of the torrent, as far as a queue takes. */
 export function everyBlock({ pieceCount, pieceLength }: Pick<Field, 'pieceCount' | 'pieceLength'>): Message[] {
@@ -154,10 +181,7 @@ export const ATTACKS: readonly Attack[] = [
       await sendAll(attackers, () => all);
       await delay(FILL_MILLISECONDS);
     },
-    async run() {
-      await delay(6_000);
-      return [];
-    },
+    run: lentBytes,
   },
   {
     name: '32 blocks of 32 segments, asked for by 200 peers that never read',
@@ -171,13 +195,13 @@ export const ATTACKS: readonly Attack[] = [
         return request(Math.floor(offset / field.pieceLength), offset % field.pieceLength);
       });
       const all = Buffer.concat(scattered.map(encodeMessage));
-      await sendAll(attackers, () => all);
-      await delay(1_500);
+      // Again and again, since the system's buffers take some rounds of it.
+      for (let round = 0; round < SEGMENT_ROUNDS; round++) {
+        await sendAll(attackers, () => all);
+        await delay(FILL_MILLISECONDS / SEGMENT_ROUNDS);
+      }
     },
-    async run() {
-      await delay(6_000);
-      return [];
-    },
+    run: lentBytes,
   },
   {
     name: 'malformed extension handshakes and bencode, from 200 peers',
@@ -211,7 +235,7 @@ export const ATTACKS: readonly Attack[] = [
       const [noise] = fc.sample(fc.uint8Array({ minLength: 700, maxLength: 700 }), 1) as [Uint8Array];
       await sendAll(attackers, (at) => Buffer.concat([Buffer.of(at & 0xff), noise]));
       await delay(1_000);
-      return [];
+      return [allClosed(attackers)];
     },
   },
   {

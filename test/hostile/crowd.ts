@@ -14,9 +14,14 @@ export interface Attacker {
 export class Crowd {
   readonly all: Attacker[] = [];
   readonly #port: number;
+  readonly #host: string;
+  readonly #from: ((number: number) => string) | null;
 
-  constructor(port: number) {
+  /** `from` names the address that each connection, counted from 0, comes from. */
+  constructor(port: number, host = '127.0.0.1', from: ((number: number) => string) | null = null) {
     this.#port = port;
+    this.#host = host;
+    this.#from = from;
   }
 
   /** Opens so many connections, some at a time; one that is refused counts as closed. */
@@ -60,7 +65,8 @@ export class Crowd {
 
   #connect(): Promise<Attacker> {
     return new Promise((resolve) => {
-      const socket = connect({ port: this.#port, host: '127.0.0.1' });
+      const from = this.#from === null ? {} : { localAddress: this.#from(this.all.length) };
+      const socket = connect({ port: this.#port, host: this.#host, ...from });
       const attacker: Attacker = { socket, received: 0, closed: false };
       this.all.push(attacker);
       socket.on('data', (data) => {

@@ -8,6 +8,8 @@ import { BLOCK_BYTES, type Message } from '../../src/torrent/wire/index.ts';
 import { RawPeer } from '../simulation/raw-peer.ts';
 
 export interface HonestOptions {
+  /** Of the server; 127.0.0.1 by default. */
+  readonly host?: string;
   readonly port: number;
   readonly infoHash: Uint8Array;
   readonly content: Uint8Array;
@@ -82,7 +84,7 @@ async function keepCalling(): Promise<never> {
   }
 }
 
-const peer = await RawPeer.dial(systemNetwork, '127.0.0.1', options.port, {
+const peer = await RawPeer.dial(systemNetwork, options.host ?? '127.0.0.1', options.port, {
   infoHash: Buffer.from(options.infoHash),
   peerId: Buffer.from('-XX0001-honesthonest'),
   take,

@@ -9,8 +9,10 @@ import type { Info } from '../../src/torrent/metainfo/index.ts';
 import { encodeMessage } from '../../src/torrent/wire/index.ts';
 import { ATTACKS, type Attack, everyBlock, type Field } from '../hostile/attacks.ts';
 import { Crowd } from '../hostile/crowd.ts';
+import { EXTENDED_ATTACKS } from '../hostile/extended.ts';
 import { percentile, startHonest } from '../hostile/honest.ts';
-import { type Bae, showLogsOnFailure, startBae } from '../parts/bae.ts';
+import { MSE_ATTACKS } from '../hostile/mse.ts';
+import { type Bae, type StatsView, showLogsOnFailure, startBae } from '../parts/bae.ts';
 import { temporaryFolder } from '../parts/process.ts';
 import { RawPeer } from '../simulation/raw-peer.ts';
 import { bytesOf, infoOf } from '../simulation/swarm.ts';
@@ -33,6 +35,8 @@ const PEER_BYTES = 1024 * 1024;
 const HEAP_BYTES = 24 * 1024 * 1024;
 /** Honest peers that come before the attacks. */
 const HONEST_CROWD = 20;
+/** Half of the RAM cache, as it is by default. */
+const LEASE_BUDGET_BYTES = 32 * 1024 * 1024;
 const ALL_LINES = 1_000_000;
 const DRIPPING = 1_000;
 const HANDSHAKE_MILLISECONDS = 10_000;
@@ -137,7 +141,12 @@ async function peakRss(during: Promise<unknown>): Promise<number> {
 async function attack(one: Attack) {
   const crowd = new Crowd(bae.peerPort);
   const hashes = infos.slice(1).map(({ infoHash }) => infoHash);
-  const field: Field = { crowd, hashes, pieceLength: PIECE_LENGTH, pieceCount: BYTES / PIECE_LENGTH };
+  const field: Field = {
+    ...{ crowd, hashes, pieceLength: PIECE_LENGTH, pieceCount: BYTES / PIECE_LENGTH },
+    metadataBytes: (infos[1] as Info).rawInfo.length,
+    held: () => bae.api<StatsView>('GET', '/stats'),
+    leaseBudgetBytes: LEASE_BUDGET_BYTES,
+  };
   const quiet = await honest.watch(() => delay(BASE_MILLISECONDS));
   const before = rssBytes();
   let outcome: Awaited<ReturnType<Attack['run']>> = [];
@@ -157,7 +166,7 @@ async function attack(one: Attack) {
   return { outcome, rate, calls, quietCalls: quiet.calls, grown: peak - before, peers: crowd.all.length };
 }
 
-it.each(ATTACKS)('withstands $name', { timeout: 120_000 }, async (one) => {
+it.each([...ATTACKS, ...MSE_ATTACKS, ...EXTENDED_ATTACKS])('withstands $name', { timeout: 120_000 }, async (one) => {
   for (let attempt = 1; ; attempt++) {
     const { outcome, rate, calls, quietCalls, grown, peers } = await attack(one);
     const lateMilliseconds = percentile(calls, 95);

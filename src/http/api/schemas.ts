@@ -139,6 +139,7 @@ export const Stats = z
     cacheBytes: count,
     cacheBudgetBytes: count,
     pinnedBytes: count,
+    leasedBytes: count.openapi({ description: 'Memory that blocks under way to peers keep from being reused' }),
     spoolBytes: count,
     spoolBudgetBytes: count,
     storeReadBytes: count,

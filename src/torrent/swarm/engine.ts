@@ -57,7 +57,7 @@ class SwarmEngine implements Engine {
     this.#context.bandwidth.setLimits(options.rateLimits ?? {});
     this.#reception = new Reception(clock, {
       encryption: options.encryption ?? 'prefer',
-      random,
+      ...{ random, log },
       dht: this.#context.dht,
       slabs: this.#context.slabs,
       agreements: new AgreementQueue(clock),

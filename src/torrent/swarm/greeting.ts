@@ -1,3 +1,4 @@
+import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Connection, ConnectionHandlers } from '../ports.ts';
 import {
@@ -28,6 +29,7 @@ export interface Host {
 export interface GreetingRules<Torrent extends Host> {
   readonly encryption: Encryption;
   readonly random: Random;
+  readonly log: Log;
   readonly slabs: Slabs;
   readonly agreements: AgreementQueue;
   /** Peers of public torrents are told that we are in it (BEP 5), while it has a port. */
@@ -162,8 +164,10 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
     try {
       work();
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.end(error.message);
+      // A fault of ours costs one connection, not the process.
+      if (!(error instanceof ProtocolError)) this.#rules.log.error('a handshake failed', { error });
+      this.connection.destroy();
+      this.end(error instanceof ProtocolError ? error.message : 'failed');
     }
   }
 
@@ -189,7 +193,7 @@ export class Greeting<Torrent extends Host> implements ConnectionHandlers, Appli
     void waking.then((torrent) => {
       this.#isWaiting = false;
       if (this.#over) return;
-      this.#welcome(torrent);
+      this.#guarded(() => this.#welcome(torrent));
       this.connection.resume();
     });
   }

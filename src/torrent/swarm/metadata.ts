@@ -8,6 +8,7 @@ import {
   type MetadataMessage,
 } from '../wire/index.ts';
 import * as limits from './limits.ts';
+import { MinuteCount } from './minute-count.ts';
 import type { PeerSession } from './session.ts';
 
 /** The info dictionary from one peer: all of it, so that a wrong one shows who sent it. */
@@ -41,6 +42,7 @@ export class MetadataExchange {
   readonly #fetches = new Map<PeerSession, Fetch>();
   readonly #passedOver = new WeakSet<PeerSession>();
   readonly #given = new WeakMap<PeerSession, Given>();
+  readonly #messages = new WeakMap<PeerSession, MinuteCount>();
   #rawInfo: Buffer | null;
 
   constructor(owner: MetadataOwner, clock: Clock, rawInfo: Buffer | null) {
@@ -55,7 +57,14 @@ export class MetadataExchange {
     this.#fetches.clear();
   }
 
+  /** A peer asks for metadata or has some. Each message costs time, whatever comes of it: too many end the connection. */
   message(session: PeerSession, message: MetadataMessage): void {
+    const messages = this.#messages.get(session) ?? new MinuteCount();
+    this.#messages.set(session, messages);
+    if (messages.add(this.#clock.monotonic()) > limits.METADATA_MESSAGES) {
+      session.close('metadata messages too often');
+      return;
+    }
     if (message.type === 'data') this.#received(session, message.piece, message.totalBytes, message.data);
     else if (message.type === 'request') this.#requested(session, message.piece);
     else this.#passOver(session);

@@ -2,6 +2,7 @@ import { isPublicAddress } from '../../lib/addresses.ts';
 import * as wire from '../wire/index.ts';
 import type { SwarmContext } from './context.ts';
 import * as limits from './limits.ts';
+import { MinuteCount } from './minute-count.ts';
 import type { PeerSession } from './session.ts';
 
 /** What has gone between us and one peer. */
@@ -11,9 +12,7 @@ interface Exchanged {
   /** Monotonic time from which on it may be told more. */
   tellAt: number;
   takenAt: number;
-  /** Messages since `windowStart`. */
-  messages: number;
-  windowStart: number;
+  readonly messages: MinuteCount;
 }
 
 export interface ExchangeOwner {
@@ -37,11 +36,7 @@ export class PeerExchange {
   received(session: PeerSession, payload: Buffer): void {
     const now = this.#owner.context.clock.monotonic();
     const exchanged = this.#with(session);
-    if (now - exchanged.windowStart >= limits.PEX_MILLISECONDS) {
-      exchanged.windowStart = now;
-      exchanged.messages = 0;
-    }
-    if (++exchanged.messages > limits.PEX_MESSAGES) {
+    if (exchanged.messages.add(now) > limits.PEX_MESSAGES) {
       session.close('peer exchange too often');
       return;
     }
@@ -90,7 +85,7 @@ export class PeerExchange {
   #with(session: PeerSession): Exchanged {
     const found = this.#exchanged.get(session);
     if (found !== undefined) return found;
-    const fresh = { told: new Map(), tellAt: 0, takenAt: Number.NEGATIVE_INFINITY, messages: 0, windowStart: 0 };
+    const fresh = { told: new Map(), tellAt: 0, takenAt: Number.NEGATIVE_INFINITY, messages: new MinuteCount() };
     this.#exchanged.set(session, fresh);
     return fresh;
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RawPeer } from '../../../test/simulation/raw-peer.ts';
 import { type NodeOptions, Simulation } from '../../../test/simulation/swarm.ts';
+import { silentLog } from '../../lib/log.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { encodeHandshake, encodeInterested, MSE_METHODS, MseHandshake, ObfuscatedHashes } from '../wire/index.ts';
 import { HANDSHAKE_MILLISECONDS } from './limits.ts';
@@ -101,6 +102,39 @@ describe('a torrent that is not in the engine', () => {
     waking.resolve();
     await clock.run(50);
     expect([peer.closed, peer.handshake, seed.engine.stats().pendingConnections]).toEqual([true, null, 0]);
+    await simulation.end();
+  });
+
+  it('costs one connection and a line in the log where looking for it fails, by either name', async () => {
+    const errors: string[] = [];
+    const log = { ...silentLog, error: (message: string) => void errors.push(message) };
+    const { simulation, clock, seed, info, dial, connect } = await setUp({ log });
+    const fail = () => {
+      throw new TypeError('a fault of ours');
+    };
+    seed.engine.dormant = { wake: fail, findObfuscated: fail };
+    expect((await dial('30.0.0.1')).closed).toBe(true);
+    const connection = await connect('30.0.0.2');
+    let isClosed = false;
+    const side = MseHandshake.initiate({
+      ...{
+        methods: MSE_METHODS.rc4,
+        random: seededRandom(5),
+        infoHash: info.infoHash,
+        initialPayload: Buffer.alloc(0),
+      },
+      send: (bytes) => connection.write([bytes]),
+    });
+    connection.handlers = {
+      data: (chunk) => void side.push(chunk),
+      drained: () => undefined,
+      closed: () => {
+        isClosed = true;
+      },
+    };
+    await clock.run(50);
+    expect([isClosed, errors]).toEqual([true, ['a handshake failed', 'a handshake failed']]);
+    expect(seed.engine.stats().pendingConnections).toBe(0);
     await simulation.end();
   });
 
