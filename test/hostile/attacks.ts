@@ -11,8 +11,8 @@ import {
   encodeRequest,
   type Message,
 } from '../../src/torrent/wire/index.ts';
-import { bent } from '../fuzz/bent.ts';
-import { corpusOf } from '../fuzz/driver.ts';
+import { corpusOf } from '../fuzz/corpus.ts';
+import { Feed } from '../fuzz/feed.ts';
 import { WIRE } from '../fuzz/wire.ts';
 import type { Attacker, Crowd } from './crowd.ts';
 
@@ -82,7 +82,9 @@ function everyBlock({ pieceCount, pieceLength }: Field): Message[] {
 /** Whatever the parsers of the wire were ever broken with, and what can be drawn. */
 function nastyMessages(count: number): Buffer[] {
   const drawn = WIRE.find(({ name }) => name === 'messages')?.drawn ?? fc.constant(Buffer.alloc(0));
-  return fc.sample(bent(drawn), count);
+  const kept = corpusOf('messages').map(({ input }) => input);
+  const feed = new Feed(drawn, kept, Math.floor(Math.random() * 2 ** 31));
+  return Array.from({ length: count }, () => feed.next());
 }
 
 export const ATTACKS: readonly Attack[] = [
