@@ -73,6 +73,10 @@ function inThread<Answer>(order: Order): Promise<Answer> {
       const { input } = readInput(order.shared);
       fail(isFull ? new Error(`${order.name} takes all memory\n${howToKeep(order.name, input)}`, { cause }) : cause);
     });
-    worker.on('exit', (code) => fail(new Error(`the thread of ${order.name} ended with ${code}`)));
+    worker.on('exit', (code) => {
+      // 13: nothing is under way any more, and what was read was never answered.
+      const { input } = readInput(order.shared);
+      fail(new Error(`the thread of ${order.name} ended with ${code}\n${howToKeep(order.name, input)}`));
+    });
   });
 }

@@ -4,7 +4,7 @@ import { type Random, seededRandom } from '../../src/lib/random.ts';
 import { bent, spliced } from './bent.ts';
 
 /** Drawn at a time. */
-const DRAWN = 200;
+const DRAWN = 100;
 /** Inputs that are bent, at most; the oldest stay. */
 const MOST_KEPT = 2_000;
 const MOST_RAW_BYTES = 200;

@@ -162,8 +162,8 @@ function readName(input: Buffer): boolean {
 }
 
 /** A document (docs/format.md): JSON with its length before it, then sections. */
-function document(json: unknown, ...sections: readonly Buffer[]): Buffer {
-  const words = Buffer.from(JSON.stringify(json));
+function document(content: unknown, ...sections: readonly Buffer[]): Buffer {
+  const words = Buffer.from(JSON.stringify(content));
   const head = Buffer.alloc(4);
   head.writeUInt32BE(words.length);
   return Buffer.concat([head, words, ...sections]);
@@ -172,52 +172,48 @@ function document(json: unknown, ...sections: readonly Buffer[]): Buffer {
 const whole = fc.oneof(fc.nat(20), fc.constantFrom(-1, 1.5, 2 ** 53, 1e300), fc.string());
 const hex = (length: number) => fc.constantFrom('00'.repeat(length), 'ab'.repeat(length), 'x');
 const bundle = BUNDLE_ID.toString('hex');
-const tableJson = fc
-  .record(
-    {
-      schema: fc.constantFrom('bae table 2', 7),
-      bundle: hex(16),
-      generation: whole,
-      suite: fc.constantFrom(1, 2, 3),
-      length: whole,
-      chunks: whole,
-      files: fc.array(fc.record({ path: fc.array(text), length: fc.oneof(fc.constantFrom(9, 0), whole) })),
-      torrents: fc.array(
-        fc.record({ infoHash: hex(20), infoLength: whole, extents: fc.constantFrom(null, [[0, 9, null, 0]]) }),
-      ),
-      other: fc.jsonValue(),
-    },
-    { requiredKeys: [] },
-  )
-  .map((changes) => {
-    const { generation, suite, length, files } = TABLE;
-    const torrents = [{ infoHash: hash('sha1', INFO, 'hex'), infoLength: INFO.length, extents: null }];
-    return { schema: 'bae table 1', bundle, generation, suite, length, files, chunks: 1, torrents, ...changes };
+const json = fc.jsonValue({ maxDepth: 2 });
+const object = fc.dictionary(text, json, { maxKeys: 3 });
+
+/** A good document in which a few members, or none, are others. */
+function changed(good: object, others: Readonly<Record<string, fc.Arbitrary<unknown>>>): fc.Arbitrary<object> {
+  const change = fc.constantFrom(...Object.keys(others)).chain((name) => {
+    return fc.oneof({ arbitrary: others[name] ?? json, weight: 3 }, json).map((value) => ({ [name]: value }));
   });
-const manifestJson = fc
-  .record(
-    {
-      schema: fc.constantFrom('bae manifest 2', 7),
-      bundle: hex(16),
-      generation: whole,
-      previous: hex(32),
-      bundleKey: hex(60),
-      table: fc.record({ name: hex(32), generation: whole }),
-      torrents: fc.array(
-        fc.record({
-          infoHash: hex(20),
-          trackers: fc.array(fc.array(text)),
-          seeding: fc.dictionary(text, fc.jsonValue()),
-        }),
-      ),
-      releases: fc.array(fc.dictionary(text, fc.jsonValue())),
-    },
-    { requiredKeys: [] },
-  )
-  .map((changes) => ({
+  return fc.array(change, { maxLength: 2 }).map((changes) => Object.assign({}, good, ...changes));
+}
+
+const tableJson = changed(
+  {
+    ...{ schema: 'bae table 1', bundle, generation: 1, suite: 1, length: 9, chunks: 1, files: TABLE.files },
+    torrents: [{ infoHash: hash('sha1', INFO, 'hex'), infoLength: INFO.length, extents: null }],
+  },
+  {
+    ...{ bundle: hex(16), generation: whole, suite: fc.constantFrom(1, 2, 3), length: whole, chunks: whole },
+    files: fc.array(fc.record({ path: fc.array(text, { maxLength: 3 }), length: fc.oneof(fc.constant(9), whole) }), {
+      maxLength: 3,
+    }),
+    torrents: fc.array(
+      fc.record({ infoHash: hex(20), infoLength: whole, extents: fc.constantFrom(null, [[0, 9, null, 0]]) }),
+      { maxLength: 2 },
+    ),
+  },
+);
+const manifestJson = changed(
+  {
     ...{ schema: 'bae manifest 1', bundle, generation: 1, previous: null, bundleKey: 'ab'.repeat(60) },
-    ...{ table: { name: 'ab'.repeat(32), generation: 1 }, torrents: [], releases: [], ...changes },
-  }));
+    ...{ table: { name: 'ab'.repeat(32), generation: 1 }, torrents: [], releases: [] },
+  },
+  {
+    ...{ bundle: hex(16), generation: whole, previous: hex(32), bundleKey: hex(60) },
+    table: fc.record({ name: hex(32), generation: whole }),
+    torrents: fc.array(
+      fc.record({ infoHash: hex(20), trackers: fc.array(fc.array(text, { maxLength: 2 })), seeding: object }),
+      { maxLength: 2 },
+    ),
+    releases: fc.array(object, { maxLength: 2 }),
+  },
+);
 
 const slots = fc.nat().map((seed) => Buffer.from(formatKeyFile(newSlotKey(seededRandom(seed)))));
 const names = fc.tuple(fc.nat(), fc.integer({ min: 1 })).map(([seed, generation]) => {
@@ -242,8 +238,8 @@ export const VAULT: readonly Target[] = (
       drawn: fc.constantFrom(SEALED_TABLE, SEALED_MANIFEST),
       read: readSealed,
     },
-    { name: 'table', drawn: tableJson.map((json) => document(json, TABLE.records, INFO)), read: readTable },
-    { name: 'manifest', drawn: manifestJson.map((json) => document(json)), read: readManifest },
+    { name: 'table', drawn: tableJson.map((one) => document(one, TABLE.records, INFO)), read: readTable },
+    { name: 'manifest', drawn: manifestJson.map((one) => document(one)), read: readManifest },
     { name: 'root', drawn: fc.constant(ROOT), read: readRoot },
     { name: 'manifest-name', drawn: names, read: readName },
   ] satisfies Omit<Target, 'isRefusal'>[]

@@ -233,7 +233,9 @@ describe('an announce over HTTP', () => {
   test('a switch to another protocol is told at once: neither a reply nor an error comes of it', async () => {
     const switching = createTcpServer((socket) => {
       socket.on('error', () => socket.destroy());
-      socket.once('data', () => socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'));
+      socket.once('data', () =>
+        socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
+      );
     });
     await new Promise<void>((ready) => switching.listen(0, '127.0.0.1', ready));
     url = new URL(`http://127.0.0.1:${(switching.address() as AddressInfo).port}/${PASSKEY}/announce`);
