@@ -41,6 +41,9 @@ export class Liar {
   /** Payload of blocks it sent and got. */
   sentBytes = 0;
   gotBytes = 0;
+  /** Requests it got, and chokes it sent. */
+  requests = 0;
+  chokes = 0;
   /** What honest peers did that they must not do. */
   readonly complaints: string[] = [];
   readonly #simulation: Simulation;
@@ -116,6 +119,7 @@ export class Liar {
     const { pieceCount } = this.#simulation.info;
     if (this.lie === 'chokes') {
       this.#asked.get(peer)?.clear();
+      this.chokes += 2;
       peer.send({ type: 'choke' }, { type: 'unchoke' }, { type: 'choke' }, { type: 'unchoke' });
     } else if (this.lie === 'haves') {
       const some = Array.from({ length: HAVES_AT_ONCE }, () => this.#random.int(pieceCount));
@@ -142,6 +146,7 @@ export class Liar {
     else if (message.type === 'extended') this.#takeExtended(message.id, peer);
     else if (message.type === 'cancel') this.#asked.get(peer)?.delete(nameOf(message));
     else if (message.type === 'request') {
+      this.requests++;
       this.#count(message, peer);
       this.#answer(message, peer);
     }

@@ -1,5 +1,6 @@
 // Draws a whole story from one number: who takes part, who lies, what breaks, and when.
 import { type Random, seededRandom } from '../../src/lib/random.ts';
+import { drawFinding, type FindingPlan } from './finding.ts';
 import { LIES, type Lie } from './liars.ts';
 import type { HostOptions } from './virtual-network.ts';
 import type { TrackerPlan } from './virtual-tracker.ts';
@@ -54,15 +55,18 @@ export interface Scenario {
   readonly unitBytes: number;
   readonly isPrivate: boolean;
   readonly tracker: TrackerPlan;
+  readonly finding: FindingPlan;
   /** The first is an honest seed that is there at the end. */
   readonly nodes: readonly NodePlan[];
   readonly liars: readonly { readonly address: string; readonly lie: Lie }[];
   readonly events: readonly EventPlan[];
 }
 
+export const DAY_MILLISECONDS = 86_400_000;
+/** More peers than any reply should name. */
+export const MANY_STRANGERS = 10_000;
 const KIB = 1024;
 const MINUTE = 60_000;
-const DAY = 86_400_000;
 /** Bytes that all nodes together get at most, so that a scenario takes a part of a second. */
 const MOST_MOVED_BYTES = 8_000_000;
 const MOST_NODES = 30;
@@ -82,10 +86,11 @@ export function drawScenario(seed: number): Scenario {
   const bytes = draw.between(1, Math.min(2_000_000, MOST_MOVED_BYTES / count));
   const isPrivate = draw.chance(20);
   const nodes = Array.from({ length: count }, (_, at) => drawNode(draw, theme, at, isPrivate));
+  const finding = drawFinding(seed, { isPrivate, isDay });
   return {
-    ...{ seed, theme, bytes, pieceLength, isPrivate, nodes },
+    ...{ seed, theme, bytes, pieceLength, isPrivate, nodes, finding },
     unitBytes: draw.one([64 * KIB, 256 * KIB, 1024 * KIB]),
-    tracker: drawTracker(draw, theme),
+    tracker: drawTracker(draw, theme, finding),
     liars: drawLiars(draw, theme),
     events: drawEvents(draw, theme, nodes),
   };
@@ -133,20 +138,21 @@ function drawNode(draw: Draw, theme: Theme, at: number, isPrivate: boolean): Nod
   };
 }
 
-function drawTracker(draw: Draw, theme: Theme): TrackerPlan {
+function drawTracker(draw: Draw, theme: Theme, { way }: FindingPlan): TrackerPlan {
   const rough = draw.chance(25);
   const downFrom = theme === 'tracker down for a day' || !rough ? 0 : draw.between(0, 20) * 1_000;
-  const downFor = theme === 'tracker down for a day' ? DAY : rough ? draw.between(1, 10) * MINUTE : 0;
+  const downFor = theme === 'tracker down for a day' ? DAY_MILLISECONDS : rough ? draw.between(1, 10) * MINUTE : 0;
   const usual = draw.one([60, 300, 1_800]);
   return {
     intervalSeconds:
       theme === 'tracker asks for 0 s' ? 0 : theme === 'tracker asks for 3,000,000 s' ? 3_000_000 : usual,
     downFrom,
     downUntil: downFrom + downFor,
-    strangers: theme === 'crowd in a reply' ? 10_000 : draw.chance(20) ? draw.between(1, 300) : 0,
+    strangers: theme === 'crowd in a reply' ? MANY_STRANGERS : draw.chance(20) ? draw.between(1, 300) : 0,
     lossPercent: rough ? draw.between(0, 20) : 0,
     garbagePercent: rough ? draw.between(0, 10) : 0,
     deadSecondTier: draw.chance(20),
+    namesOne: way === 'peers',
   };
 }
 
@@ -164,7 +170,11 @@ function drawEvents(draw: Draw, theme: Theme, nodes: readonly NodePlan[]): Event
   const resets = theme === 'cut lines' ? draw.between(3, 20) : draw.chance(30) ? draw.between(1, 5) : 0;
   for (let count = 0; count < resets; count++) events.push({ at: soon(), what: 'reset' });
   if (draw.chance(30)) {
-    events.push({ at: soon(), what: 'clock', jumpMilliseconds: draw.one([-DAY, -3_600_000, 3_600_000, 400 * DAY]) });
+    events.push({
+      at: soon(),
+      what: 'clock',
+      jumpMilliseconds: draw.one([-DAY_MILLISECONDS, -3_600_000, 3_600_000, 400 * DAY_MILLISECONDS]),
+    });
   }
   const faults = theme === 'store away' ? draw.between(2, 6) : draw.chance(40) ? draw.between(1, 3) : 0;
   for (let count = 0; count < faults; count++) {

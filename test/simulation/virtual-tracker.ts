@@ -13,6 +13,8 @@ export interface TrackerPlan {
   readonly downUntil: number;
   /** Addresses of nobody in each reply. */
   readonly strangers: number;
+  /** It names the first that announced and liars, no more: the others are to be found in another way. */
+  readonly namesOne: boolean;
   /** Of a hundred requests or replies so many are lost. */
   readonly lossPercent: number;
   /** Of a hundred replies so many are not bencode. */
@@ -45,15 +47,18 @@ export class VirtualTracker {
   readonly plan: TrackerPlan;
   /** All that it was told, in order, by whomever. */
   readonly announces: Announce[] = [];
+  /** Who was told of whom, as `20.1.1.1 20.1.2.1`. */
+  readonly told = new Set<string>();
   readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #members = new Map<string, Member>();
 
-  constructor(clock: VirtualClock, random: Random, plan: TrackerPlan) {
+  /** `isUsed` false: torrents name no tracker. */
+  constructor(clock: VirtualClock, random: Random, plan: TrackerPlan, isUsed = true) {
     this.#clock = clock;
     this.#random = random;
     this.plan = plan;
-    this.urls = plan.deadSecondTier ? [[TRACKER], [DEAD_TRACKER]] : [[TRACKER]];
+    this.urls = !isUsed ? [] : plan.deadSecondTier ? [[TRACKER], [DEAD_TRACKER]] : [[TRACKER]];
   }
 
   /** Names somebody who does not announce. */
@@ -98,9 +103,10 @@ export class VirtualTracker {
   #answer(from: string, { event, port, wanted }: AnnounceRequest): Buffer {
     const others = [...this.#members.values()].filter(({ host }) => host !== from);
     if (event === 'stopped') this.#members.delete(from);
-    else this.#members.set(from, { host: from, port });
+    else if (!this.plan.namesOne || this.#members.size === 0) this.#members.set(from, { host: from, port });
     if (this.#random.int(100) < this.plan.garbagePercent) return this.#random.bytes(40);
     const peers = shuffled(others, this.#random).slice(0, wanted);
+    for (const { host } of peers) this.told.add(`${from} ${host}`);
     for (let count = 0; count < this.plan.strangers; count++) peers.push(this.#stranger());
     return encode({
       interval: this.plan.intervalSeconds,
