@@ -14,7 +14,8 @@ const byWay =
 const wasDown: Test = ({ tracker, scenario }) => {
   const { downFrom, downUntil } = scenario.tracker;
   const isOf = (from: number, until: number) => tracker.announces.some(({ at }) => at >= from && at < until);
-  return downUntil - downFrom >= DAY_MILLISECONDS && isOf(downFrom, downUntil) && answered({ tracker } as Stage);
+  const isBack = tracker.announces.some((announce) => announce.answered && announce.at >= downUntil);
+  return downUntil - downFrom >= DAY_MILLISECONDS && isOf(downFrom, downUntil) && isBack;
 };
 
 /** A leech dialled another that the tracker had not named to it. */

@@ -70,6 +70,9 @@ const MINUTE = 60_000;
 /** Bytes that all nodes together get at most, so that a scenario takes a part of a second. */
 const MOST_MOVED_BYTES = 8_000_000;
 const MOST_NODES = 30;
+/** Lines of those themes whose events must come while there is still something to fetch, in bytes a second. */
+const SLOW = [10_000, 20_000, 40_000, 60_000];
+const isSlow = (theme: Theme) => theme === 'all leave' || theme === 'store away';
 /** A scenario of a whole day has few nodes, since each has a tick a second. */
 const MOST_NODES_OF_A_DAY = 4;
 
@@ -80,10 +83,11 @@ export function drawScenario(seed: number): Scenario {
   const theme = THEMES[seed % THEMES.length] as Theme;
   const isDay = theme === 'tracker down for a day';
   // Small swarms are more usual than large ones.
-  const most = isDay ? MOST_NODES_OF_A_DAY : draw.one([4, 8, 16, MOST_NODES]);
-  const count = draw.between(2, most);
+  const mostNodes = isDay ? MOST_NODES_OF_A_DAY : draw.one([4, 8, 16, MOST_NODES]);
+  const count = draw.between(2, mostNodes);
   const pieceLength = draw.one([16 * KIB, 16 * KIB - 1, 50_000, 64 * KIB, 128 * KIB, 256 * KIB]);
-  const bytes = draw.between(1, Math.min(2_000_000, MOST_MOVED_BYTES / count));
+  const most = Math.min(2_000_000, MOST_MOVED_BYTES / count);
+  const bytes = draw.between(isSlow(theme) ? most / 2 : 1, most);
   const isPrivate = draw.chance(20);
   const nodes = Array.from({ length: count }, (_, at) => drawNode(draw, theme, at, isPrivate));
   const finding = drawFinding(seed, { isPrivate, isDay });
@@ -104,7 +108,7 @@ class Draw {
   }
 
   between(least: number, most: number): number {
-    return least + this.#random.int(Math.floor(most) - least + 1);
+    return Math.floor(least) + this.#random.int(Math.floor(most) - Math.floor(least) + 1);
   }
 
   one<T>(choices: readonly T[]): T {
@@ -116,15 +120,17 @@ class Draw {
   }
 }
 
+const addressOf = (node: number) => `20.1.${node + 1}.1`;
+
 function drawNode(draw: Draw, theme: Theme, at: number, isPrivate: boolean): NodePlan {
   const rough = theme === 'cut lines' || draw.chance(30);
   const role = at === 0 ? 'seed' : at > 1 && theme === 'corrupt' && draw.chance(25) ? 'corrupt' : 'leech';
   const seedsToo = at > 1 && role === 'leech' && draw.chance(20);
   return {
     role: seedsToo ? 'seed' : role,
-    address: `20.1.${at + 1}.1`,
+    address: addressOf(at),
     line: {
-      uploadBytesPerSecond: draw.one([30_000, 200_000, 1_000_000, 20_000_000]),
+      uploadBytesPerSecond: draw.one(isSlow(theme) ? SLOW : [30_000, 200_000, 1_000_000, 20_000_000]),
       latencyMilliseconds: draw.between(1, 200),
       jitterMilliseconds: rough ? draw.between(0, 300) : 0,
       lossPercent: rough ? draw.between(0, 10) : 0,
@@ -152,12 +158,12 @@ function drawTracker(draw: Draw, theme: Theme, { way }: FindingPlan): TrackerPla
     lossPercent: rough ? draw.between(0, 20) : 0,
     garbagePercent: rough ? draw.between(0, 10) : 0,
     deadSecondTier: draw.chance(20),
-    namesOne: way === 'peers',
+    namesOnly: way === 'peers' ? addressOf(0) : null,
   };
 }
 
 function drawLiars(draw: Draw, theme: Theme): Scenario['liars'] {
-  const count = theme === 'liars' ? draw.between(1, 6) : draw.chance(15) ? 1 : 0;
+  const count = theme === 'liars' ? draw.between(2, 6) : draw.chance(25) ? 1 : 0;
   const lies: Lie[] = Array.from({ length: count }, () => draw.one(LIES));
   if (theme === 'choke storm') for (let more = draw.between(1, 3); more > 0; more--) lies.push('chokes');
   return lies.map((lie, at) => ({ address: `30.1.${at + 1}.1`, lie }));
@@ -179,7 +185,8 @@ function drawEvents(draw: Draw, theme: Theme, nodes: readonly NodePlan[]): Event
   const faults = theme === 'store away' ? draw.between(2, 6) : draw.chance(40) ? draw.between(1, 3) : 0;
   for (let count = 0; count < faults; count++) {
     const what = theme === 'store away' ? draw.one(FAULTS.slice(0, 3)) : draw.one(FAULTS);
-    events.push({ at: soon(), what, node: any(), milliseconds: draw.between(1, 300) * 1_000 });
+    const least = theme === 'store away' ? 60 : 1;
+    events.push({ at: soon(), what, node: any(), milliseconds: draw.between(least, 300) * 1_000 });
   }
   if (theme === 'all leave') {
     const at = soon();

@@ -13,8 +13,8 @@ export interface TrackerPlan {
   readonly downUntil: number;
   /** Addresses of nobody in each reply. */
   readonly strangers: number;
-  /** It names the first that announced and liars, no more: the others are to be found in another way. */
-  readonly namesOne: boolean;
+  /** Of those that announce it names this one alone, and liars: the others are to be found in another way; null: all. */
+  readonly namesOnly: string | null;
   /** Of a hundred requests or replies so many are lost. */
   readonly lossPercent: number;
   /** Of a hundred replies so many are not bencode. */
@@ -103,7 +103,8 @@ export class VirtualTracker {
   #answer(from: string, { event, port, wanted }: AnnounceRequest): Buffer {
     const others = [...this.#members.values()].filter(({ host }) => host !== from);
     if (event === 'stopped') this.#members.delete(from);
-    else if (!this.plan.namesOne || this.#members.size === 0) this.#members.set(from, { host: from, port });
+    else if (this.plan.namesOnly === null || this.plan.namesOnly === from)
+      this.#members.set(from, { host: from, port });
     if (this.#random.int(100) < this.plan.garbagePercent) return this.#random.bytes(40);
     const peers = shuffled(others, this.#random).slice(0, wanted);
     for (const { host } of peers) this.told.add(`${from} ${host}`);
