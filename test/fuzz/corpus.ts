@@ -1,6 +1,6 @@
 // Inputs that are kept: made by hand, found to reach what others do not, or once the end of a parser.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const CORPUS = new URL('corpus/', import.meta.url);
@@ -10,9 +10,10 @@ const NAME_DIGITS = 12;
 
 const folderOf = (target: string) => fileURLToPath(new URL(`${target}/`, CORPUS));
 
-/** The files kept for a parser, by name. */
+/** The files kept for a parser, by name; none where there is no folder. */
 export function corpusOf(target: string): { name: string; input: Buffer }[] {
   const folder = folderOf(target);
+  if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .sort()
     .map((name) => ({ name, input: readFileSync(`${folder}${name}`) }));

@@ -7,9 +7,10 @@ import { newShared, type Order, readInput } from './watched.ts';
 
 /** An input that is read for so long is taken for one that never ends. */
 const STUCK_MILLISECONDS = 30_000;
-const LOOK_MILLISECONDS = 1_000;
+const LOOKS = 30;
 const HEAP_MEBIBYTES = 512;
 const SEEDS = 2 ** 31;
+const TARGETS_URL = new URL('targets.ts', import.meta.url).href;
 
 let free = availableParallelism();
 const waiting: (() => void)[] = [];
@@ -19,17 +20,24 @@ const waiting: (() => void)[] = [];
  * which seed, else another each time; BAE_FUZZ_KEEP=true writes what reached new blocks into the corpus.
  * @throws Error as `fuzz` does, and for an input that never ends or takes all memory
  */
-export async function fuzzInThread(name: string, usualSeconds: number): Promise<Outcome> {
+export async function fuzzInThread(
+  name: string,
+  usualSeconds: number,
+  { module = TARGETS_URL, stuckMilliseconds = STUCK_MILLISECONDS } = {},
+): Promise<Outcome> {
   if (free > 0) free--;
   else await new Promise<void>((resolve) => waiting.push(resolve));
   try {
     const milliseconds = 1_000 * Number(process.env.BAE_FUZZ_SECONDS ?? usualSeconds);
     const seed = Number(process.env.BAE_FUZZ_SEED ?? Math.floor(Math.random() * SEEDS));
-    const order = { name, milliseconds, seed, shared: newShared() };
-    const outcome = await inThread<Outcome>({ ...order, distilled: null });
+    const order = { name, module, milliseconds, seed, shared: newShared() };
+    const outcome = await inThread<Outcome>({ ...order, distilled: null }, stuckMilliseconds);
     if (process.env.BAE_FUZZ_KEEP === 'true' && outcome.promising.length > 0) {
       // In another thread, since each block is told once a thread.
-      const found = await inThread<readonly Uint8Array[]>({ ...order, distilled: outcome.promising });
+      const found = await inThread<readonly Uint8Array[]>(
+        { ...order, distilled: outcome.promising },
+        stuckMilliseconds,
+      );
       keep(
         name,
         found.map((input) => Buffer.from(input)),
@@ -43,7 +51,7 @@ export async function fuzzInThread(name: string, usualSeconds: number): Promise<
   }
 }
 
-function inThread<Answer>(order: Order): Promise<Answer> {
+function inThread<Answer>(order: Order, stuckMilliseconds: number): Promise<Answer> {
   const worker = new Worker(new URL('fuzz.worker.ts', import.meta.url), {
     workerData: order,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEBIBYTES },
@@ -54,10 +62,10 @@ function inThread<Answer>(order: Order): Promise<Answer> {
     const looking = setInterval(() => {
       const { count, input } = readInput(order.shared);
       if (count !== seen) [seen, since] = [count, performance.now()];
-      else if (count > 0 && performance.now() - since > STUCK_MILLISECONDS) {
+      else if (count > 0 && performance.now() - since > stuckMilliseconds) {
         fail(new Error(`${order.name} does not end with this\n${howToKeep(order.name, input)}`));
       }
-    }, LOOK_MILLISECONDS);
+    }, stuckMilliseconds / LOOKS);
     const fail = (error: Error) => {
       clearInterval(looking);
       void worker.terminate();

@@ -1,14 +1,15 @@
 // One parser in a thread of its own, where an endless loop or too much memory can be ended.
 import { parentPort, workerData } from 'node:worker_threads';
 import { Coverage } from './coverage.ts';
+import type { Target } from './driver.ts';
 import { type Order, writeInput } from './watched.ts';
 
 // Begun before any of our code is loaded, since only what is compiled from then on is seen block by block.
 const coverage = await Coverage.begin();
 const { distil, fuzz } = await import('./driver.ts');
-const { TARGETS } = await import('./targets.ts');
 
-const { name, shared, distilled, ...options } = workerData as Order;
+const { name, module, shared, distilled, ...options } = workerData as Order;
+const { TARGETS } = (await import(module)) as { TARGETS: readonly Target[] };
 const target = TARGETS.find((one) => one.name === name);
 if (target === undefined) throw new Error(`there is no parser ${name}`);
 if (distilled === null) {

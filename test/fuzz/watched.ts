@@ -4,6 +4,8 @@
 export interface Order {
   /** The target's. */
   readonly name: string;
+  /** The URL of the module that has it among its TARGETS. */
+  readonly module: string;
   readonly milliseconds: number;
   readonly seed: number;
   readonly shared: SharedArrayBuffer;

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/lib/random.ts';
 import { bent, spliced } from '../fuzz/bent.ts';
 import { corpusOf } from '../fuzz/corpus.ts';
+import { fuzzInThread } from '../fuzz/crew.ts';
 import { fuzz, readOnce, type Target } from '../fuzz/driver.ts';
 import { cut, joined, partsOf } from '../fuzz/parts.ts';
 import { smaller } from '../fuzz/smaller.ts';
@@ -63,6 +64,23 @@ describe('the driver', () => {
     expect(spliced(random, original, Buffer.alloc(8)).length).toBeLessThanOrEqual(16);
     for (const one of [original, Buffer.alloc(0), Buffer.alloc(3_000, 5)]) expect(Buffer.concat(cut(one))).toEqual(one);
     expect(partsOf(joined([original, Buffer.alloc(0)]), 9)).toEqual([original, Buffer.alloc(0)]);
+  });
+
+  it.each([
+    ['endless', 'endless does not end with this'],
+    ['hungry', 'hungry takes all memory'],
+    ['unanswered', 'the thread of unanswered ended with 13'],
+  ])('ends a thread whose parser is %s, and tells the input', { timeout: 60_000 }, async (name, words) => {
+    const module = new URL('../fuzz/broken-targets.ts', import.meta.url).href;
+    const ended = fuzzInThread(name, 1, { module, stuckMilliseconds: name === 'endless' ? 1_000 : 50_000 });
+    await expect(ended).rejects.toThrow(words);
+    await expect(ended).rejects.toThrow(/^repeat it: printf '[0-9a-f]*' \| xxd/m);
+  });
+
+  it('sees in a thread which blocks of our code ran', { timeout: 60_000 }, async () => {
+    const { blocks, taken } = await fuzzInThread('host-port', 0.2);
+    expect(taken).toBeGreaterThan(0);
+    expect(blocks).toBeGreaterThan(10);
   });
 
   it('makes an input as small as it can be', async () => {
