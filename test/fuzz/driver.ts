@@ -55,7 +55,7 @@ const SHOWN_CHARS = 20_000;
 /** Between two looks at what ran there is some times the time that a look takes, and no more inputs than this. */
 const TIMES_A_LOOK = 4;
 const MOST_BATCH = 256;
-const MOST_PROMISING = 5_000;
+const MOST_PROMISING = 2_000;
 
 /**
  * Reads the whole corpus, then what a Feed gives, for so long.
@@ -106,11 +106,17 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<Outcom
 }
 
 /** Of the inputs, in their order, those that reach blocks which neither the corpus nor one before them does. */
-export async function distil(target: Target, inputs: readonly Buffer[], coverage: Coverage): Promise<Buffer[]> {
+export async function distil(
+  target: Target,
+  inputs: readonly Buffer[],
+  coverage: Coverage,
+  watch: (input: Buffer) => void,
+): Promise<Buffer[]> {
   for (const { input } of corpusOf(target.name)) await readOnce(target, input);
   await coverage.fresh();
   const found: Buffer[] = [];
   for (const input of inputs) {
+    watch(input);
     await readOnce(target, input);
     if ((await coverage.fresh()) > 0) found.push(input);
   }

@@ -12,10 +12,11 @@ const { name, module, shared, distilled, ...options } = workerData as Order;
 const { TARGETS } = (await import(module)) as { TARGETS: readonly Target[] };
 const target = TARGETS.find((one) => one.name === name);
 if (target === undefined) throw new Error(`there is no parser ${name}`);
+const watch = (input: Buffer) => writeInput(shared, input);
 if (distilled === null) {
-  parentPort?.postMessage(await fuzz(target, { ...options, coverage, watch: (input) => writeInput(shared, input) }));
+  parentPort?.postMessage(await fuzz(target, { ...options, coverage, watch }));
 } else {
   const inputs = distilled.map((input) => Buffer.from(input));
-  parentPort?.postMessage(await distil(target, inputs, coverage));
+  parentPort?.postMessage(await distil(target, inputs, coverage, watch));
 }
 coverage.end();

@@ -138,7 +138,9 @@ function readTable(input: Buffer): void {
 function readManifest(input: Buffer): void {
   const object = sealed('manifest', KEYS.master.key, Buffer.concat([KEYS.libraryId, HANDLE, ONE]), padded(input));
   const manifest = openManifest(KEYS, HANDLE, 1, object);
-  assert.deepEqual(openManifest(KEYS, HANDLE, 1, sealManifest(KEYS, manifest, SALT)), manifest);
+  const again = openManifest(KEYS, HANDLE, 1, sealManifest(KEYS, manifest, SALT));
+  // As JSON has it, since that has no infinity and no negative zero.
+  assert.equal(JSON.stringify(again), JSON.stringify(manifest));
 }
 
 function readRoot(input: Buffer): void {
