@@ -163,7 +163,9 @@ function drawTracker(draw: Draw, theme: Theme, { way }: FindingPlan): TrackerPla
 }
 
 function drawLiars(draw: Draw, theme: Theme): Scenario['liars'] {
-  const count = theme === 'liars' ? draw.between(2, 6) : draw.chance(25) ? 1 : 0;
+  // Nor has a whole day liars, who do something each second.
+  const isDay = theme === 'tracker down for a day';
+  const count = theme === 'liars' ? draw.between(2, 6) : draw.chance(25) && !isDay ? 1 : 0;
   const lies: Lie[] = Array.from({ length: count }, () => draw.one(LIES));
   if (theme === 'choke storm') for (let more = draw.between(1, 3); more > 0; more--) lies.push('chokes');
   return lies.map((lie, at) => ({ address: `30.1.${at + 1}.1`, lie }));
