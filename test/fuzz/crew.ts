@@ -1,4 +1,4 @@
-// Fuzzes parsers in threads, as many at a time as there are processors.
+// Fuzzes parsers in threads, so many at a time that the processors are busy.
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { keep } from './corpus.ts';
@@ -12,7 +12,8 @@ const HEAP_MEBIBYTES = 512;
 const SEEDS = 2 ** 31;
 const TARGETS_URL = new URL('targets.ts', import.meta.url).href;
 
-let free = availableParallelism();
+/** One more than there are processors: some wait for a socket, or for a thread of their own. */
+let free = availableParallelism() + 1;
 const waiting: (() => void)[] = [];
 
 /**

@@ -13,7 +13,7 @@ export interface TrackerPlan {
   readonly downUntil: number;
   /** Addresses of nobody in each reply. */
   readonly strangers: number;
-  /** Of those that announce it names this one alone, and liars: the others are to be found in another way; null: all. */
+  /** Of those that take part it names this one alone, always, and liars: the others are to be found in another way; null: all. */
   readonly namesOnly: string | null;
   /** Of a hundred requests or replies so many are lost. */
   readonly lossPercent: number;
@@ -40,6 +40,7 @@ interface Member {
 
 const TRACKER = 'http://tracker.example/announce?passkey=secret';
 const DEAD_TRACKER = 'http://dead.example/announce';
+const PEER_PORT = 6881;
 const MOST_DELAY_MILLISECONDS = 400;
 
 export class VirtualTracker {
@@ -58,6 +59,7 @@ export class VirtualTracker {
     this.#clock = clock;
     this.#random = random;
     this.plan = plan;
+    if (plan.namesOnly !== null) this.name(plan.namesOnly, PEER_PORT);
     this.urls = !isUsed ? [] : plan.deadSecondTier ? [[TRACKER], [DEAD_TRACKER]] : [[TRACKER]];
   }
 
@@ -102,7 +104,7 @@ export class VirtualTracker {
 
   #answer(from: string, { event, port, wanted }: AnnounceRequest): Buffer {
     const others = [...this.#members.values()].filter(({ host }) => host !== from);
-    if (event === 'stopped') this.#members.delete(from);
+    if (event === 'stopped' && this.plan.namesOnly !== from) this.#members.delete(from);
     else if (this.plan.namesOnly === null || this.plan.namesOnly === from)
       this.#members.set(from, { host: from, port });
     if (this.#random.int(100) < this.plan.garbagePercent) return this.#random.bytes(40);
