@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     slowTestThreshold: 2_000,
+    // Tests that run side by side take turns among themselves (test/fuzz/crew.ts): all may begin.
+    maxConcurrency: 100,
     projects: [
       {
         test: {

@@ -19,7 +19,7 @@ export {
   type TrackerStatus,
 } from './discovery/index.ts';
 export { inlineHasher, workerHasher } from './hash.ts';
-export type { IpFilter } from './ip-filter.ts';
+export { type IpFilter, parseIpFilter } from './ip-filter.ts';
 export { loadIpFilter } from './ip-filter-file.ts';
 export {
   formatHostPort,

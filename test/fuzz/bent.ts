@@ -1,7 +1,9 @@
 // What a careless or hostile sender makes of good bytes.
-import fc from 'fast-check';
+import type { Random } from '../../src/lib/random.ts';
 
 const MOST_BENDS = 6;
+/** The longest that bending makes, in bytes: what is repeated again and again would grow without end. */
+const MOST_BYTES = 256 * 1024;
 /** Bytes that parsers tell apart: ends of ranges, digits, the letters and signs of bencode. */
 const TELLING = Buffer.from([0, 1, 0x7f, 0x80, 0xff, ...Buffer.from('0129:-deil%&=.')]);
 const NUMBERS = [0, 1, 0x7fff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
@@ -20,6 +22,9 @@ const WORDS = [
   'le',
   '%00',
   '\ud800',
+  '\r\n',
+  '"',
+  'null',
 ].map((word) => Buffer.from(word));
 
 type Bend = (bytes: Buffer, at: number, value: number) => Buffer;
@@ -38,14 +43,19 @@ const BENDS: readonly Bend[] = [
   (bytes, at, value) => inserted(bytes, at, Buffer.alloc(1 + (value % 300), value & 0xff)),
 ];
 
-/** Inputs of `good` bent in one to a few places. */
-export function bent(good: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> {
-  const bend = fc.tuple(fc.nat(BENDS.length - 1), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(65_535));
-  return fc.tuple(good, fc.array(bend, { minLength: 1, maxLength: MOST_BENDS })).map(([bytes, bends]) => {
-    return bends.reduce((now, [which, where, value]) => {
-      return (BENDS[which] as Bend)(now, Math.floor(where * now.length), value);
-    }, bytes);
-  });
+/** `good` bent in one to a few places; never `good` itself, which stays as it is. */
+export function bent(random: Random, good: Buffer): Buffer {
+  let bytes = good;
+  for (let bends = 1 + random.int(MOST_BENDS); bends > 0; bends--) {
+    const bend = BENDS[random.int(BENDS.length)] as Bend;
+    bytes = bend(bytes, random.int(bytes.length + 1), random.int(65_536)).subarray(0, MOST_BYTES);
+  }
+  return Buffer.from(bytes);
+}
+
+/** The beginning of one, and the end of another. */
+export function spliced(random: Random, one: Buffer, other: Buffer): Buffer {
+  return Buffer.concat([one.subarray(0, random.int(one.length + 1)), other.subarray(random.int(other.length + 1))]);
 }
 
 function overwritten(bytes: Buffer, at: number, part: Buffer): Buffer {

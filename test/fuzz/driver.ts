@@ -1,26 +1,48 @@
-// Feeds a parser with what is kept in its corpus, then with what is drawn and bent, until its time is over.
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+// Feeds a parser with what is kept in its corpus, then with what is drawn and bent, until its time is over. Guided by
+// coverage, inputs that reach blocks of our code which none before reached are bent further.
 import { inspect } from 'node:util';
-import fc from 'fast-check';
-import { bent } from './bent.ts';
+import { getHeapStatistics } from 'node:v8';
+import type fc from 'fast-check';
+import { corpusOf } from './corpus.ts';
+import type { Coverage } from './coverage.ts';
+import { Feed } from './feed.ts';
+import { smaller } from './smaller.ts';
 
 /** A parser of bytes from outside. */
 export interface Target {
   /** Its folder in test/fuzz/corpus. */
   readonly name: string;
-  /** Reads the bytes; returns false where the parser says no without throwing. May assert what must hold of what it read. */
+  /**
+   * Reads the bytes; returns (or resolves with) false where the parser says no without throwing. Asserts what must hold of
+   * what it read: limits, the way back through an encoder, the same result however a stream is cut.
+   */
   read(input: Buffer): unknown;
   /** Whether an error is the parser's own way to say no. Anything else is a crash. */
   isRefusal(error: unknown): boolean;
   /** Inputs of the parser's own structure, mostly ones it takes. */
   readonly drawn: fc.Arbitrary<Buffer>;
+  /** Ends what `read` began, where it keeps a server or a thread. */
+  close?(): Promise<void>;
 }
 
 export interface Outcome {
   readonly runs: number;
   readonly taken: number;
   readonly refused: number;
+  /** Blocks of our code that ran; 0 where nobody looked. */
+  readonly blocks: number;
+  /** Inputs among which are those that reached blocks which neither the corpus nor those before did. */
+  readonly promising: readonly Buffer[];
+}
+
+export interface FuzzOptions {
+  readonly milliseconds: number;
+  /** With the same one the same is drawn; unguided, the same is fed. */
+  readonly seed: number;
+  /** Begun before the parser was loaded; `fuzz` does not end it. */
+  readonly coverage?: Coverage;
+  /** Sees each input before it is read. */
+  readonly watch?: (input: Buffer) => void;
 }
 
 /** Processor time one input may take: ten times and more what the slowest takes. */
@@ -28,65 +50,94 @@ const MOST_MILLISECONDS = 1_000;
 /** Memory one input may take, beyond so many times its own size. */
 const MOST_BYTES = 64 * 1024 * 1024;
 const MOST_TIMES = 1_000;
-const CORPUS = new URL('corpus/', import.meta.url);
 /** The longest input in hexadecimal that an error shows whole, in characters. */
 const SHOWN_CHARS = 20_000;
-
-/** The files kept for a parser, by name. */
-export function corpusOf(name: string): { name: string; input: Buffer }[] {
-  const folder = new URL(`${name}/`, CORPUS);
-  return readdirSync(fileURLToPath(folder))
-    .sort()
-    .map((file) => ({ name: file, input: readFileSync(new URL(file, folder)) }));
-}
+/** Between two looks at what ran there is some times the time that a look takes, and no more inputs than this. */
+const TIMES_A_LOOK = 4;
+const MOST_BATCH = 256;
+const MOST_PROMISING = 2_000;
 
 /**
- * Reads the whole corpus, then inputs that are drawn, or drawn or kept and then bent, for so long. With the same `seed`
- * the same are drawn.
- * @throws Error with the smallest input found that crashes the parser, and how to keep it
+ * Reads the whole corpus, then what a Feed gives, for so long.
+ * @throws Error with the smallest input found that crashes the parser, and how to repeat and keep it
  */
-export function fuzz(target: Target, options: { milliseconds: number; seed?: number }): Outcome {
+export async function fuzz(target: Target, options: FuzzOptions): Promise<Outcome> {
+  const { milliseconds, seed, coverage, watch } = options;
   const counts = { runs: 0, taken: 0, refused: 0 };
-  const run = (input: Buffer) => {
+  const run = async (input: Buffer) => {
+    watch?.(input);
     counts.runs++;
-    counts[readOnce(target, input) ? 'taken' : 'refused']++;
+    counts[(await readOnce(target, input)) ? 'taken' : 'refused']++;
   };
-  const corpus = corpusOf(target.name);
-  for (const { name, input } of corpus) {
-    try {
-      run(input);
-    } catch (error) {
-      throw new Error(`${target.name} breaks on corpus/${target.name}/${name}: ${inspect(error)}`, { cause: error });
+  try {
+    const corpus = corpusOf(target.name);
+    for (const { name, input } of corpus) await onlyNaming(`corpus/${target.name}/${name}`, () => run(input));
+    await coverage?.fresh();
+    const kept = corpus.map(({ input }) => input);
+    const feed = new Feed(target.drawn, kept, seed);
+    const until = performance.now() + milliseconds;
+    const promising: Buffer[] = [];
+    let batchMilliseconds = 1;
+    while (performance.now() < until) {
+      const batch: Buffer[] = [];
+      const look = Math.min(until, performance.now() + batchMilliseconds);
+      while (batch.length < MOST_BATCH && performance.now() < look) {
+        const input = feed.next();
+        batch.push(input);
+        try {
+          await run(input);
+        } catch (error) {
+          throw await crash(target, input, seed, error);
+        }
+      }
+      if (coverage === undefined) continue;
+      const began = performance.now();
+      // Which of the batch it was is not known, and does not matter: what is like the others is bent for nothing.
+      if ((await coverage.fresh()) > 0) {
+        for (const input of batch) feed.add(input);
+        if (promising.length < MOST_PROMISING) promising.push(...batch);
+      }
+      batchMilliseconds = TIMES_A_LOOK * (performance.now() - began);
     }
+    return { ...counts, blocks: coverage?.size ?? 0, promising };
+  } finally {
+    await target.close?.();
   }
-  const kept = corpus.length > 0 ? fc.constantFrom(...corpus.map(({ input }) => input)) : target.drawn;
-  const inputs = fc.oneof(
-    { arbitrary: target.drawn, weight: 3 },
-    { arbitrary: bent(target.drawn), weight: 5 },
-    { arbitrary: bent(kept), weight: 5 },
-    { arbitrary: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)), weight: 1 },
-  );
-  const result = fc.check(fc.property(inputs, run), {
-    numRuns: Number.MAX_SAFE_INTEGER,
-    interruptAfterTimeLimit: options.milliseconds,
-    ...(options.seed !== undefined && { seed: options.seed }),
-  });
-  if (result.failed) throw crash(target, result.counterexample?.[0], result);
-  return counts;
+}
+
+/** Of the inputs, in their order, those that reach blocks which neither the corpus nor one before them does. */
+export async function distil(
+  target: Target,
+  inputs: readonly Buffer[],
+  coverage: Coverage,
+  watch: (input: Buffer) => void,
+): Promise<Buffer[]> {
+  for (const { input } of corpusOf(target.name)) await readOnce(target, input);
+  await coverage.fresh();
+  const found: Buffer[] = [];
+  for (const input of inputs) {
+    watch(input);
+    await readOnce(target, input);
+    if ((await coverage.fresh()) > 0) found.push(input);
+  }
+  await target.close?.();
+  return found;
 }
 
 /** Whether the parser takes an input; throws what it must not throw, and when it costs too much. */
-export function readOnce(target: Target, input: Buffer, mostMilliseconds = MOST_MILLISECONDS): boolean {
+export async function readOnce(target: Target, input: Buffer, mostMilliseconds = MOST_MILLISECONDS): Promise<boolean> {
   const memory = memoryBytes();
-  const began = process.cpuUsage();
+  const began = process.threadCpuUsage();
   let taken = true;
   try {
-    taken = target.read(input) !== false;
+    // A copy: some decrypt in place what they are given.
+    const answer = target.read(Buffer.from(input));
+    taken = (answer instanceof Promise ? await answer : answer) !== false;
   } catch (error) {
     if (!target.isRefusal(error)) throw error;
     taken = false;
   }
-  const { user, system } = process.cpuUsage(began);
+  const { user, system } = process.threadCpuUsage(began);
   const milliseconds = (user + system) / 1_000;
   if (milliseconds > mostMilliseconds) throw new Error(`took ${milliseconds} ms of the processor`);
   const grown = memoryBytes() - memory;
@@ -94,19 +145,38 @@ export function readOnce(target: Target, input: Buffer, mostMilliseconds = MOST_
   return taken;
 }
 
+/** This thread's. */
 function memoryBytes(): number {
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return used_heap_size + external_memory;
 }
 
-function crash(target: Target, input: Buffer | undefined, result: fc.RunDetails<[Buffer]>): Error {
-  const hex = input?.toString('hex').slice(0, SHOWN_CHARS) ?? '';
-  const keep = `keep it: printf '${hex}' | xxd -r -p > test/fuzz/corpus/${target.name}/NAME`;
-  const words = `${target.name} breaks (seed ${result.seed}): ${inspect(result.errorInstance)}\ninput: ${hex}\n${keep}`;
-  return new Error(words, { cause: result.errorInstance });
+async function onlyNaming(file: string, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    throw new Error(`test/fuzz/${file} breaks its parser: ${inspect(error)}`, { cause: error });
+  }
 }
 
-/** How long each parser is fed: BAE_FUZZ_SECONDS, or what the project of the test thinks right. */
-export function fuzzMilliseconds(usualSeconds: number): number {
-  return 1_000 * Number(process.env.BAE_FUZZ_SECONDS ?? usualSeconds);
+async function crash(target: Target, input: Buffer, seed: number, cause: unknown): Promise<Error> {
+  const breaks = async (shorter: Buffer) => {
+    try {
+      await readOnce(target, shorter);
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  const least = (await breaks(input)) ? await smaller(input, breaks) : input;
+  return new Error(`${target.name} breaks (seed ${seed}): ${inspect(cause)}\n${howToKeep(target.name, least)}`, {
+    cause,
+  });
+}
+
+/** An input, and the command that puts it into the corpus, where each run of the tests reads it. */
+export function howToKeep(name: string, input: Buffer): string {
+  const hex = input.toString('hex');
+  const shown = hex.length <= SHOWN_CHARS ? hex : `${hex.slice(0, SHOWN_CHARS)} (${input.length} bytes in all)`;
+  return `input: ${shown}\nrepeat it: printf '${shown}' | xxd -r -p > test/fuzz/corpus/${name}/NAME`;
 }

@@ -1,7 +1,6 @@
 // The parsers of torrent/metainfo: bencode, torrent files, info dictionaries, magnet links, addresses.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { BaeError } from '../../src/lib/errors.ts';
 import {
   BENCODE_LIMITS,
   type BencodeValue,
@@ -10,16 +9,17 @@ import {
   decodePrefix,
   type Encodable,
   encode,
+  formatHostPort,
+  formatMagnet,
+  MAX_FILES,
+  MAX_PIECES,
   parseHostPort,
   parseInfo,
   parseMagnet,
   parseTorrentFile,
 } from '../../src/torrent/metainfo/index.ts';
 import type { Target } from './driver.ts';
-
-const isBadInput = (error: unknown) => error instanceof BaeError && error.kind === 'bad-input';
-const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((some) => Buffer.from(some));
-const text = fc.oneof(fc.string({ maxLength: 30 }), fc.string({ unit: 'binary', maxLength: 30 }));
+import { bytes, isBadInput, text } from './parts.ts';
 
 /** Any value that bencode can write. */
 export const encodable: fc.Arbitrary<Encodable> = fc.letrec<{ value: Encodable }>((tie) => ({
@@ -100,6 +100,16 @@ function walk(value: BencodeValue): number {
   return 1;
 }
 
+/** What was decoded, to be encoded again; keys are bytes as Latin-1 characters, and are written so. */
+function again(value: BencodeValue): Buffer {
+  const { kind } = value;
+  if (kind === 'integer') return value.raw;
+  if (kind === 'bytes') return encode(value.bytes());
+  if (kind === 'list') return Buffer.concat([Buffer.from('l'), ...value.list().map(again), Buffer.from('e')]);
+  const entries = [...value.dictionary()].flatMap(([key, one]) => [encode(Buffer.from(key, 'latin1')), again(one)]);
+  return Buffer.concat([Buffer.from('d'), ...entries, Buffer.from('e')]);
+}
+
 export const METAINFO: readonly Target[] = [
   {
     name: 'bencode',
@@ -111,6 +121,8 @@ export const METAINFO: readonly Target[] = [
       const value = decode(input);
       assert.equal(value.end, input.length);
       assert.ok(walk(value) <= BENCODE_LIMITS.maxTokens);
+      // There is one way to write a value, but for the order of keys, which stays as it came.
+      assert.deepEqual(again(value), input);
     },
   },
   {
@@ -132,6 +144,10 @@ export const METAINFO: readonly Target[] = [
       const end = info.files.reduce((sum, { length }) => sum + length, 0);
       assert.equal(end, info.totalLength);
       assert.equal(Math.ceil(info.totalLength / info.pieceLength), info.pieceCount);
+      assert.ok(info.files.length <= MAX_FILES && info.pieceCount <= MAX_PIECES);
+      for (const { path } of info.files) {
+        assert.ok(path.length > 0 && path.every((label) => label !== '' && label !== '..' && !/[/\0]/.test(label)));
+      }
     },
   },
   {
@@ -139,7 +155,11 @@ export const METAINFO: readonly Target[] = [
     isRefusal: isBadInput,
     drawn: magnet,
     read(input) {
-      assert.equal(parseMagnet(input.toString()).infoHash.length, 20);
+      const { webSeeds: _, selectedFiles, ...magnet } = parseMagnet(input.toString());
+      assert.equal(magnet.infoHash.length, 20);
+      assert.ok((selectedFiles ?? []).every(({ first, last }) => first <= last));
+      const { infoHash, name, trackers, peers } = parseMagnet(formatMagnet(magnet));
+      assert.deepEqual({ infoHash, name, trackers, peers }, magnet);
     },
   },
   {
@@ -149,7 +169,8 @@ export const METAINFO: readonly Target[] = [
     read(input) {
       const found = parseHostPort(input.toString());
       if (found === null) return false;
-      assert.ok(found.port >= 0 && found.port <= 65_535 && found.host.length > 0);
+      assert.ok(found.port > 0 && found.port <= 65_535 && found.host.length > 0);
+      assert.deepEqual(parseHostPort(formatHostPort(found)), found);
       return true;
     },
   },

@@ -11,8 +11,8 @@ import {
   encodeRequest,
   type Message,
 } from '../../src/torrent/wire/index.ts';
-import { bent } from '../fuzz/bent.ts';
-import { corpusOf } from '../fuzz/driver.ts';
+import { corpusOf } from '../fuzz/corpus.ts';
+import { Feed } from '../fuzz/feed.ts';
 import { WIRE } from '../fuzz/wire.ts';
 import type { Attacker, Crowd } from './crowd.ts';
 import { PEER_HELD_BYTES } from './limits.ts';
@@ -107,7 +107,9 @@ export function everyBlock({ pieceCount, pieceLength }: Pick<Field, 'pieceCount'
 /** Whatever the parsers of the wire were ever broken with, and what can be drawn. */
 function nastyMessages(count: number): Buffer[] {
   const drawn = WIRE.find(({ name }) => name === 'messages')?.drawn ?? fc.constant(Buffer.alloc(0));
-  return fc.sample(bent(drawn), count);
+  const kept = corpusOf('messages').map(({ input }) => input);
+  const feed = new Feed(drawn, kept, Math.floor(Math.random() * 2 ** 31));
+  return Array.from({ length: count }, () => feed.next());
 }
 
 export const ATTACKS: readonly Attack[] = [

@@ -28,6 +28,42 @@ export function memberProblems({ node, plan }: Run): string[] {
   return problems.map((problem) => `${plan.address} ${problem}`);
 }
 
+/** What the nodes of the DHT may send in a second: their rates, and what these let through at once. */
+const DHT_PACKETS = 1_000;
+/** Buckets of eight nodes, one a bit of the id. */
+const DHT_NODES = 8 * 160;
+
+/** Of the DHT: no node sends or keeps more than it may, and a private torrent is not spoken of. */
+export class DhtJudge {
+  readonly #stage: Stage;
+  readonly #sent = new Map<string, number>();
+  #isBetrayed = false;
+
+  constructor(stage: Stage) {
+    const { isPrivate } = stage.scenario;
+    const { infoHash } = stage.simulation.info;
+    this.#stage = stage;
+    stage.finding.datagrams.watch = (packet, from) => {
+      this.#sent.set(from, (this.#sent.get(from) ?? 0) + 1);
+      if (isPrivate && packet.includes(infoHash)) this.#isBetrayed = true;
+    };
+  }
+
+  /** Since the last look, about a second ago. */
+  problems(): string[] {
+    const problems = this.#isBetrayed ? ['the DHT heard of a private torrent'] : [];
+    for (const [from, count] of this.#sent) {
+      if (count > DHT_PACKETS) problems.push(`${from} sent ${count} packets in a second`);
+    }
+    this.#sent.clear();
+    for (const { plan, finders } of this.#stage.runs) {
+      const nodes = finders.dht?.stats().nodes ?? 0;
+      if (nodes > DHT_NODES) problems.push(`${plan.address} knows ${nodes} nodes`);
+    }
+    return problems;
+  }
+}
+
 /** What was sent has arrived, or is known to be lost; nobody honest was called guilty. */
 export function bandwidthProblems({
   runs,

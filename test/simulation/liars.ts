@@ -26,6 +26,9 @@ import type { Node, Simulation } from './swarm.ts';
 export const LIES = ['claims', 'snubs', 'chokes', 'haves', 'breaks', 'unasked', 'late', 'asks', 'metadata'] as const;
 export type Lie = (typeof LIES)[number];
 
+/** Those that tell it by themselves; others wait to be asked. */
+const ACTING: ReadonlySet<Lie> = new Set<Lie>(['chokes', 'haves', 'unasked', 'asks']);
+
 const PORT = 6881;
 /** Requests it says it queues; nobody may ask it for more at once. */
 const QUEUE = 60;
@@ -41,6 +44,10 @@ export class Liar {
   /** Payload of blocks it sent and got. */
   sentBytes = 0;
   gotBytes = 0;
+  /** Requests it got, chokes it sent, and how often it told its lie to somebody. */
+  requests = 0;
+  chokes = 0;
+  told = 0;
   /** What honest peers did that they must not do. */
   readonly complaints: string[] = [];
   readonly #simulation: Simulation;
@@ -114,8 +121,10 @@ export class Liar {
   /** Once a second. */
   #act(peer: RawPeer): void {
     const { pieceCount } = this.#simulation.info;
+    if (ACTING.has(this.lie)) this.told++;
     if (this.lie === 'chokes') {
       this.#asked.get(peer)?.clear();
+      this.chokes += 2;
       peer.send({ type: 'choke' }, { type: 'unchoke' }, { type: 'choke' }, { type: 'unchoke' });
     } else if (this.lie === 'haves') {
       const some = Array.from({ length: HAVES_AT_ONCE }, () => this.#random.int(pieceCount));
@@ -142,6 +151,8 @@ export class Liar {
     else if (message.type === 'extended') this.#takeExtended(message.id, peer);
     else if (message.type === 'cancel') this.#asked.get(peer)?.delete(nameOf(message));
     else if (message.type === 'request') {
+      this.requests++;
+      if (!ACTING.has(this.lie) && this.lie !== 'metadata') this.told++;
       this.#count(message, peer);
       this.#answer(message, peer);
     }
@@ -168,6 +179,7 @@ export class Liar {
 
   #takeExtended(id: number, peer: RawPeer): void {
     if (this.lie !== 'metadata' || id === EXTENSION_HANDSHAKE_ID) return;
+    this.told++;
     peer.sendRaw(encodeMetadataData(METADATA_ID, 0, 1 + this.#random.int(BLOCK_BYTES), this.#random.bytes(9)));
   }
 

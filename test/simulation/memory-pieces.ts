@@ -43,6 +43,8 @@ export class MemoryPieces implements PieceStore {
   writeError: BaeError | null = null;
   /** False: nothing may be fetched for peers. */
   fetching = true;
+  /** Reads and writes that failed so. */
+  failures = 0;
   /** Leases given and not released. */
   leases = 0;
   reads = 0;
@@ -112,7 +114,7 @@ export class MemoryPieces implements PieceStore {
   async read(_handle: Handle, offset: number, length: number): Promise<Lease> {
     this.reads++;
     await this.#wait(this.#options.readMilliseconds);
-    if (this.readError !== null) throw this.readError;
+    this.#failWith(this.readError);
     this.#warmUp(offset, length);
     return this.#lease(offset, length);
   }
@@ -135,7 +137,7 @@ export class MemoryPieces implements PieceStore {
   async writePiece(handle: Handle, index: number, data: Buffer): Promise<void> {
     this.lent.push(data);
     await this.#wait(this.#options.writeMilliseconds);
-    if (this.writeError !== null) throw this.writeError;
+    this.#failWith(this.writeError);
     const { pieceLength } = handle.torrent;
     data.copy(this.#bytes, index * pieceLength);
     this.#have.add(index);
@@ -155,6 +157,12 @@ export class MemoryPieces implements PieceStore {
   onRoom(_handle: Handle, room: () => void): () => void {
     this.#roomCalls.add(room);
     return () => this.#roomCalls.delete(room);
+  }
+
+  #failWith(error: BaeError | null): void {
+    if (error === null) return;
+    this.failures++;
+    throw error;
   }
 
   #openUnits({ torrent, unitBytes }: Handle): number {

@@ -1,5 +1,6 @@
 // Draws a whole story from one number: who takes part, who lies, what breaks, and when.
 import { type Random, seededRandom } from '../../src/lib/random.ts';
+import { drawFinding, type FindingPlan } from './finding.ts';
 import { LIES, type Lie } from './liars.ts';
 import type { HostOptions } from './virtual-network.ts';
 import type { TrackerPlan } from './virtual-tracker.ts';
@@ -54,18 +55,24 @@ export interface Scenario {
   readonly unitBytes: number;
   readonly isPrivate: boolean;
   readonly tracker: TrackerPlan;
+  readonly finding: FindingPlan;
   /** The first is an honest seed that is there at the end. */
   readonly nodes: readonly NodePlan[];
   readonly liars: readonly { readonly address: string; readonly lie: Lie }[];
   readonly events: readonly EventPlan[];
 }
 
+export const DAY_MILLISECONDS = 86_400_000;
+/** More peers than any reply should name. */
+export const MANY_STRANGERS = 10_000;
 const KIB = 1024;
 const MINUTE = 60_000;
-const DAY = 86_400_000;
 /** Bytes that all nodes together get at most, so that a scenario takes a part of a second. */
 const MOST_MOVED_BYTES = 8_000_000;
 const MOST_NODES = 30;
+/** Lines of those themes whose events must come while there is still something to fetch, in bytes a second. */
+const SLOW = [10_000, 20_000, 40_000, 60_000];
+const isSlow = (theme: Theme) => theme === 'all leave' || theme === 'store away';
 /** A scenario of a whole day has few nodes, since each has a tick a second. */
 const MOST_NODES_OF_A_DAY = 4;
 
@@ -76,16 +83,18 @@ export function drawScenario(seed: number): Scenario {
   const theme = THEMES[seed % THEMES.length] as Theme;
   const isDay = theme === 'tracker down for a day';
   // Small swarms are more usual than large ones.
-  const most = isDay ? MOST_NODES_OF_A_DAY : draw.one([4, 8, 16, MOST_NODES]);
-  const count = draw.between(2, most);
+  const mostNodes = isDay ? MOST_NODES_OF_A_DAY : draw.one([4, 8, 16, MOST_NODES]);
+  const count = draw.between(2, mostNodes);
   const pieceLength = draw.one([16 * KIB, 16 * KIB - 1, 50_000, 64 * KIB, 128 * KIB, 256 * KIB]);
-  const bytes = draw.between(1, Math.min(2_000_000, MOST_MOVED_BYTES / count));
+  const most = Math.min(2_000_000, MOST_MOVED_BYTES / count);
+  const bytes = draw.between(isSlow(theme) ? most / 2 : 1, most);
   const isPrivate = draw.chance(20);
   const nodes = Array.from({ length: count }, (_, at) => drawNode(draw, theme, at, isPrivate));
+  const finding = drawFinding(seed, { isPrivate, isDay });
   return {
-    ...{ seed, theme, bytes, pieceLength, isPrivate, nodes },
+    ...{ seed, theme, bytes, pieceLength, isPrivate, nodes, finding },
     unitBytes: draw.one([64 * KIB, 256 * KIB, 1024 * KIB]),
-    tracker: drawTracker(draw, theme),
+    tracker: drawTracker(draw, theme, finding),
     liars: drawLiars(draw, theme),
     events: drawEvents(draw, theme, nodes),
   };
@@ -99,7 +108,7 @@ class Draw {
   }
 
   between(least: number, most: number): number {
-    return least + this.#random.int(Math.floor(most) - least + 1);
+    return Math.floor(least) + this.#random.int(Math.floor(most) - Math.floor(least) + 1);
   }
 
   one<T>(choices: readonly T[]): T {
@@ -111,15 +120,17 @@ class Draw {
   }
 }
 
+const addressOf = (node: number) => `20.1.${node + 1}.1`;
+
 function drawNode(draw: Draw, theme: Theme, at: number, isPrivate: boolean): NodePlan {
   const rough = theme === 'cut lines' || draw.chance(30);
   const role = at === 0 ? 'seed' : at > 1 && theme === 'corrupt' && draw.chance(25) ? 'corrupt' : 'leech';
   const seedsToo = at > 1 && role === 'leech' && draw.chance(20);
   return {
     role: seedsToo ? 'seed' : role,
-    address: `20.1.${at + 1}.1`,
+    address: addressOf(at),
     line: {
-      uploadBytesPerSecond: draw.one([30_000, 200_000, 1_000_000, 20_000_000]),
+      uploadBytesPerSecond: draw.one(isSlow(theme) ? SLOW : [30_000, 200_000, 1_000_000, 20_000_000]),
       latencyMilliseconds: draw.between(1, 200),
       jitterMilliseconds: rough ? draw.between(0, 300) : 0,
       lossPercent: rough ? draw.between(0, 10) : 0,
@@ -133,25 +144,28 @@ function drawNode(draw: Draw, theme: Theme, at: number, isPrivate: boolean): Nod
   };
 }
 
-function drawTracker(draw: Draw, theme: Theme): TrackerPlan {
+function drawTracker(draw: Draw, theme: Theme, { way }: FindingPlan): TrackerPlan {
   const rough = draw.chance(25);
   const downFrom = theme === 'tracker down for a day' || !rough ? 0 : draw.between(0, 20) * 1_000;
-  const downFor = theme === 'tracker down for a day' ? DAY : rough ? draw.between(1, 10) * MINUTE : 0;
+  const downFor = theme === 'tracker down for a day' ? DAY_MILLISECONDS : rough ? draw.between(1, 10) * MINUTE : 0;
   const usual = draw.one([60, 300, 1_800]);
   return {
     intervalSeconds:
       theme === 'tracker asks for 0 s' ? 0 : theme === 'tracker asks for 3,000,000 s' ? 3_000_000 : usual,
     downFrom,
     downUntil: downFrom + downFor,
-    strangers: theme === 'crowd in a reply' ? 10_000 : draw.chance(20) ? draw.between(1, 300) : 0,
+    strangers: theme === 'crowd in a reply' ? MANY_STRANGERS : draw.chance(20) ? draw.between(1, 300) : 0,
     lossPercent: rough ? draw.between(0, 20) : 0,
     garbagePercent: rough ? draw.between(0, 10) : 0,
     deadSecondTier: draw.chance(20),
+    namesOnly: way === 'peers' ? addressOf(0) : null,
   };
 }
 
 function drawLiars(draw: Draw, theme: Theme): Scenario['liars'] {
-  const count = theme === 'liars' ? draw.between(1, 6) : draw.chance(15) ? 1 : 0;
+  // Nor has a whole day liars, who do something each second.
+  const isDay = theme === 'tracker down for a day';
+  const count = theme === 'liars' ? draw.between(2, 6) : draw.chance(25) && !isDay ? 1 : 0;
   const lies: Lie[] = Array.from({ length: count }, () => draw.one(LIES));
   if (theme === 'choke storm') for (let more = draw.between(1, 3); more > 0; more--) lies.push('chokes');
   return lies.map((lie, at) => ({ address: `30.1.${at + 1}.1`, lie }));
@@ -164,12 +178,17 @@ function drawEvents(draw: Draw, theme: Theme, nodes: readonly NodePlan[]): Event
   const resets = theme === 'cut lines' ? draw.between(3, 20) : draw.chance(30) ? draw.between(1, 5) : 0;
   for (let count = 0; count < resets; count++) events.push({ at: soon(), what: 'reset' });
   if (draw.chance(30)) {
-    events.push({ at: soon(), what: 'clock', jumpMilliseconds: draw.one([-DAY, -3_600_000, 3_600_000, 400 * DAY]) });
+    events.push({
+      at: soon(),
+      what: 'clock',
+      jumpMilliseconds: draw.one([-DAY_MILLISECONDS, -3_600_000, 3_600_000, 400 * DAY_MILLISECONDS]),
+    });
   }
   const faults = theme === 'store away' ? draw.between(2, 6) : draw.chance(40) ? draw.between(1, 3) : 0;
   for (let count = 0; count < faults; count++) {
     const what = theme === 'store away' ? draw.one(FAULTS.slice(0, 3)) : draw.one(FAULTS);
-    events.push({ at: soon(), what, node: any(), milliseconds: draw.between(1, 300) * 1_000 });
+    const least = theme === 'store away' ? 60 : 1;
+    events.push({ at: soon(), what, node: any(), milliseconds: draw.between(least, 300) * 1_000 });
   }
   if (theme === 'all leave') {
     const at = soon();

@@ -2,9 +2,10 @@
 import { inspect } from 'node:util';
 import type { Log } from '../../src/lib/log.ts';
 import { seededRandom } from '../../src/lib/random.ts';
-import type { SavedAnnounces } from '../../src/torrent/index.ts';
+import type { SavedAnnounces, SavedDht } from '../../src/torrent/index.ts';
 import { parseInfo } from '../../src/torrent/metainfo/index.ts';
-import { bandwidthProblems, memberProblems, trackerProblems } from './judge.ts';
+import { type Finders, Finding } from './finding.ts';
+import { bandwidthProblems, DhtJudge, memberProblems, trackerProblems } from './judge.ts';
 import { Liar } from './liars.ts';
 import { type MemoryPieces, unavailable } from './memory-pieces.ts';
 import type { EventPlan, NodePlan, Scenario } from './scenario.ts';
@@ -17,6 +18,7 @@ export interface Run {
   readonly plan: NodePlan;
   /** Virtual milliseconds. */
   readonly startedAt: number;
+  readonly finders: Finders;
   readonly before: { readonly uploadedBytes: number; readonly downloadedBytes: number };
 }
 
@@ -27,6 +29,10 @@ interface Role {
   store: MemoryPieces | null;
   saved: SavedAnnounces | null;
   counters: Run['before'];
+  /** What its node of the DHT knew when it left in order. */
+  dht: SavedDht | null;
+  /** When it left last, blocks of pieces that it had not whole were on their way to it. */
+  leftMidPiece: boolean;
   /** It is being made or ended. */
   busy: boolean;
   /** It left and does not come back. */
@@ -45,11 +51,14 @@ export class Stage {
   readonly simulation: Simulation;
   readonly tracker: VirtualTracker;
   readonly liars: Liar[];
+  readonly finding: Finding;
   readonly runs: Run[] = [];
   /** What went wrong, in words. */
   readonly problems: string[] = [];
   /** Addresses that somebody called guilty. */
   readonly accused = new Set<string>();
+  /** What was seen to happen, for `happenings`. */
+  readonly moments = { allLeftMidPiece: false, jumpsForward: 0, jumpsBack: 0, longStoreFailures: 0 };
   readonly #roles: Role[];
   readonly #ending: Promise<void>[] = [];
 
@@ -57,25 +66,33 @@ export class Stage {
     const { seed, bytes, pieceLength, isPrivate } = scenario;
     this.scenario = scenario;
     this.simulation = new Simulation({ seed, bytes, pieceLength, info: isPrivate ? { private: 1 } : {} });
-    this.tracker = new VirtualTracker(this.simulation.clock, seededRandom(seed + 1), scenario.tracker);
+    const { clock } = this.simulation;
+    const hasTracker = !['dht', 'local'].includes(scenario.finding.way);
+    this.tracker = new VirtualTracker(clock, seededRandom(seed + 1), scenario.tracker, hasTracker);
+    this.finding = new Finding(scenario.finding, clock, seed);
     this.liars = scenario.liars.map(
       ({ address, lie }, at) => new Liar(this.simulation, seededRandom(seed * 100 + at), address, lie),
     );
     this.#roles = scenario.nodes.map((plan) => {
-      return { plan, run: null, store: null, saved: null, counters: NOTHING, busy: false, gone: false };
+      const fresh = { run: null, store: null, saved: null, dht: null, counters: NOTHING };
+      return { ...fresh, plan, leftMidPiece: false, busy: false, gone: false };
     });
   }
 
   /** Lets it all happen; what must not be is in `problems`. */
   async perform(): Promise<void> {
     const { clock } = this.simulation;
+    const dht = new DhtJudge(this);
+    await this.finding.start();
+    const begin = clock.monotonic();
     for (const liar of this.liars) {
       this.tracker.name(liar.address, 6881);
       await liar.start(() => this.#roles.flatMap(({ run }) => (run === null ? [] : [run.node])));
     }
     for (const role of this.#roles) this.#at(role.plan.startAt, () => this.#start(role));
     for (const event of this.scenario.events) this.#at(event.at, () => this.#happen(event));
-    const last = Math.max(this.scenario.tracker.downUntil, ...this.scenario.events.map(endOf), 60_000);
+    const { downUntil } = this.scenario.tracker;
+    const last = Math.max(downUntil, ...this.scenario.events.map((event) => begin + endOf(event)), 60_000);
     const deadline = last + PATIENCE_MILLISECONDS;
     while (!this.#isDone(last) && clock.monotonic() < deadline) {
       const long = clock.monotonic() > last - 86_400_000 && clock.monotonic() < last - LONG_LOOK_MILLISECONDS;
@@ -83,10 +100,15 @@ export class Stage {
         long && this.scenario.theme === 'tracker down for a day' ? LONG_LOOK_MILLISECONDS : LOOK_MILLISECONDS,
       );
       for (const { run } of this.#roles) if (run !== null) this.problems.push(...memberProblems(run));
+      this.problems.push(...dht.problems());
+      const isMidPiece = this.#roles.some(({ leftMidPiece }) => leftMidPiece);
+      if (isMidPiece && this.#roles.every(({ run }) => run === null)) this.moments.allLeftMidPiece = true;
       if (this.problems.length > 0) break;
     }
     this.#judgeContent();
     for (const liar of this.liars) await liar.stop();
+    this.finding.end();
+    for (const { finders } of this.runs) finders.close();
     await this.simulation.end();
     await Promise.all(this.#ending);
     this.problems.push(...bandwidthProblems(this), ...trackerProblems(this));
@@ -106,13 +128,15 @@ export class Stage {
     const startedAt = clock.monotonic();
     const whole = plan.role === 'seed' ? content : plan.role === 'corrupt' ? spoilt(content) : null;
     const isMagnet = plan.magnet && (role.store === null || role.store.content.length === 0);
+    const finders = await this.finding.of(plan.address, () => PEER_PORT, role.dht);
     const node = await this.simulation.node({
       ...{ address: plan.address, ...plan.line, unitBytes: this.scenario.unitBytes, clock, log: this.#log() },
       ...(whole !== null && { content: whole }),
       ...(plan.coldMilliseconds !== null && { cold: true, readMilliseconds: plan.coldMilliseconds }),
       ...(role.store !== null && { store: role.store }),
       writeMilliseconds: plan.writeMilliseconds,
-      trackers: { urls: this.tracker.urls, client: this.tracker.clientOf(plan.address), announces: saved },
+      ...(finders.dht !== null && { dht: finders.dht }),
+      trackers: { urls: this.tracker.urls, client: this.tracker.clientOf(plan.address), announces: saved, finders },
       spec: {
         ...counters,
         mode: plan.role === 'leech' ? 'download' : 'seed',
@@ -125,15 +149,17 @@ export class Stage {
     if (!info.infoHash.equals(node.torrent.infoHash)) throw new Error('another torrent');
     role.busy = false;
     role.store = node.store;
-    role.run = { node, plan, startedAt, before: counters };
+    role.run = { node, plan, startedAt, finders, before: counters };
     this.runs.push(role.run);
   }
 
   async #happen(event: EventPlan): Promise<void> {
     const { network, clock } = this.simulation;
     if (event.what === 'reset') network.resetOne();
-    else if (event.what === 'clock') clock.jump(event.jumpMilliseconds);
-    else {
+    else if (event.what === 'clock') {
+      this.moments[event.jumpMilliseconds > 0 ? 'jumpsForward' : 'jumpsBack']++;
+      clock.jump(event.jumpMilliseconds);
+    } else {
       const role = this.#roles[event.node] as Role;
       if (event.what === 'leave') await this.#leave(role, event.how);
       else if (event.what === 'return') await this.#start(role);
@@ -145,8 +171,11 @@ export class Stage {
   async #leave(role: Role, how: 'told' | 'killed'): Promise<void> {
     const { run } = role;
     if (run === null) return;
-    const { node, plan } = run;
+    const { node, plan, finders } = run;
     role.run = null;
+    role.leftMidPiece = node.torrent.left > 0 && node.torrent.stats().requestsInFlight > 0;
+    role.dht = how === 'told' ? (finders.dht?.snapshot() ?? null) : null;
+    finders.close();
     role.saved = how === 'killed' ? (node.session?.saved() ?? null) : null;
     if (how === 'killed') this.simulation.network.cut(plan.address);
     const comesBack = this.scenario.events.some(
@@ -175,7 +204,11 @@ export class Stage {
       'switched off': pair((on) => torrent.setSeeding(!on)),
     }[what];
     begin();
-    this.#at(milliseconds, end);
+    const before = store.failures;
+    this.#at(milliseconds, () => {
+      end();
+      if (milliseconds >= MINUTES_MILLISECONDS && store.failures > before) this.moments.longStoreFailures++;
+    });
   }
 
   #isDone(last: number): boolean {
@@ -211,6 +244,9 @@ export class Stage {
   }
 }
 
+const PEER_PORT = 6881;
+/** A store that failed for so long, and was asked, was away for minutes. */
+const MINUTES_MILLISECONDS = 60_000;
 const NOTHING = { uploadedBytes: 0, downloadedBytes: 0 };
 
 const pair = (set: (on: boolean) => unknown): [() => void, () => void] => [() => set(true), () => set(false)];

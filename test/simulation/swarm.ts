@@ -4,6 +4,8 @@ import { type Log, silentLog } from '../../src/lib/log.ts';
 import { type Random, seededRandom } from '../../src/lib/random.ts';
 import {
   AnnounceScheduler,
+  type Dht,
+  type LocalDiscovery,
   makePeerId,
   type SavedAnnounces,
   type SessionKeeper,
@@ -96,6 +98,8 @@ export interface NodeTrackers {
   readonly urls: readonly (readonly string[])[];
   readonly client: TrackerClient;
   readonly announces: SavedAnnounces | null;
+  /** Other ways to find peers. */
+  readonly finders?: { readonly dht: Dht | null; readonly local: LocalDiscovery | null };
 }
 
 export class Simulation {
@@ -200,7 +204,12 @@ export class Simulation {
       ...{ clients, random, log, port, clock: this.clock, allowPrivateAddresses: false },
     });
     const newPeerId = () => makePeerId(random, '0.1.0');
-    const sessions = new Sessions({ engine, scheduler, random, log, newPeerId, clock: this.clock, keeper: NOBODY });
+    const { dht = null, local = null } = trackers.finders ?? {};
+    const sessions = new Sessions({
+      ...{ engine, scheduler, random, log, newPeerId, clock: this.clock, keeper: NOBODY },
+      ...(dht !== null && { dht }),
+      ...(local !== null && { local }),
+    });
     return { scheduler, session: sessions.begin({ ...spec, trackers: trackers.urls, announces: trackers.announces }) };
   }
 }

@@ -13,6 +13,9 @@ export interface DatagramOptions {
 
 export class VirtualDatagrams {
   sent = 0;
+  lost = 0;
+  /** Packets that came after one that was sent later, on the same way. */
+  reordered = 0;
   /** Changes what is lost from now on. */
   loss: number;
   /** Sees every packet that is sent. */
@@ -21,6 +24,8 @@ export class VirtualDatagrams {
   readonly #random: Random;
   readonly #latency: number;
   readonly #sockets = new Map<string, DatagramHandlers>();
+  /** Of the packets that came, the one sent last, by the way it took. */
+  readonly #latest = new Map<string, number>();
   #nextPort = 20_000;
 
   constructor(clock: VirtualClock, random: Random, options: DatagramOptions = {}) {
@@ -52,12 +57,20 @@ export class VirtualDatagrams {
   }
 
   #carry(packet: Buffer, from: string, fromPort: number, to: string, toPort: number): void {
-    this.sent++;
+    const number = this.sent++;
+    const way = `${from} ${fromPort} ${to} ${toPort}`;
     this.watch(packet, `${from} ${fromPort}`, `${to} ${toPort}`);
-    if (this.#random.int(1_000) < this.loss * 1_000) return;
+    if (this.#random.int(1_000) < this.loss * 1_000) {
+      this.lost++;
+      return;
+    }
     const copy = Buffer.from(packet);
     // Whole steps, so that many packets share a moment and a simulation of hundreds of hosts stays quick.
     const delay = this.#latency * (1 + this.#random.int(3));
-    this.#clock.after(delay, () => this.#sockets.get(`${to} ${toPort}`)?.received(copy, from, fromPort));
+    this.#clock.after(delay, () => {
+      if ((this.#latest.get(way) ?? -1) > number) this.reordered++;
+      else this.#latest.set(way, number);
+      this.#sockets.get(`${to} ${toPort}`)?.received(copy, from, fromPort);
+    });
   }
 }

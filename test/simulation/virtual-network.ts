@@ -53,6 +53,9 @@ export class VirtualNetwork {
   /** Bytes whose sender was gone before it was told that the system took them; they may have arrived. */
   uncountedBytes = 0;
   endedConnections = 0;
+  /** Connections that were reset, and writes that were lost on the way and sent again. */
+  resets = 0;
+  resends = 0;
   /** Calls of the clock that are the network's own. */
   pending = 0;
   #nextPort = 40_000;
@@ -98,6 +101,7 @@ export class VirtualNetwork {
   resetOne(): void {
     if (this.#open.size === 0) return;
     const connection = [...this.#open][this.random.int(this.#open.size)] as VirtualConnection;
+    this.resets++;
     const error = new Error('reset');
     connection.other?.end(error);
     connection.end(error);
@@ -107,6 +111,7 @@ export class VirtualNetwork {
   delayOf({ jitterMilliseconds, lossPercent }: Line): number {
     const jitter = jitterMilliseconds > 0 ? this.random.int(jitterMilliseconds + 1) : 0;
     if (lossPercent === 0 || this.random.int(100) >= lossPercent) return jitter;
+    this.resends++;
     return jitter + RESEND_MILLISECONDS + this.random.int(RESEND_MORE_MILLISECONDS);
   }
 

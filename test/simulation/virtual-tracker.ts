@@ -13,6 +13,8 @@ export interface TrackerPlan {
   readonly downUntil: number;
   /** Addresses of nobody in each reply. */
   readonly strangers: number;
+  /** Of those that take part it names this one alone, always, and liars: the others are to be found in another way; null: all. */
+  readonly namesOnly: string | null;
   /** Of a hundred requests or replies so many are lost. */
   readonly lossPercent: number;
   /** Of a hundred replies so many are not bencode. */
@@ -38,6 +40,7 @@ interface Member {
 
 const TRACKER = 'http://tracker.example/announce?passkey=secret';
 const DEAD_TRACKER = 'http://dead.example/announce';
+const PEER_PORT = 6881;
 const MOST_DELAY_MILLISECONDS = 400;
 
 export class VirtualTracker {
@@ -45,15 +48,19 @@ export class VirtualTracker {
   readonly plan: TrackerPlan;
   /** All that it was told, in order, by whomever. */
   readonly announces: Announce[] = [];
+  /** Who was told of whom, as `20.1.1.1 20.1.2.1`. */
+  readonly told = new Set<string>();
   readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #members = new Map<string, Member>();
 
-  constructor(clock: VirtualClock, random: Random, plan: TrackerPlan) {
+  /** `isUsed` false: torrents name no tracker. */
+  constructor(clock: VirtualClock, random: Random, plan: TrackerPlan, isUsed = true) {
     this.#clock = clock;
     this.#random = random;
     this.plan = plan;
-    this.urls = plan.deadSecondTier ? [[TRACKER], [DEAD_TRACKER]] : [[TRACKER]];
+    if (plan.namesOnly !== null) this.name(plan.namesOnly, PEER_PORT);
+    this.urls = !isUsed ? [] : plan.deadSecondTier ? [[TRACKER], [DEAD_TRACKER]] : [[TRACKER]];
   }
 
   /** Names somebody who does not announce. */
@@ -98,10 +105,12 @@ export class VirtualTracker {
 
   #answer(from: string, { event, port, wanted }: AnnounceRequest): Buffer {
     const others = [...this.#members.values()].filter(({ host }) => host !== from);
-    if (event === 'stopped') this.#members.delete(from);
-    else this.#members.set(from, { host: from, port });
+    if (event === 'stopped' && this.plan.namesOnly !== from) this.#members.delete(from);
+    else if (this.plan.namesOnly === null || this.plan.namesOnly === from)
+      this.#members.set(from, { host: from, port });
     if (this.#random.int(100) < this.plan.garbagePercent) return this.#random.bytes(40);
     const peers = shuffled(others, this.#random).slice(0, wanted);
+    for (const { host } of peers) this.told.add(`${from} ${host}`);
     for (let count = 0; count < this.plan.strangers; count++) peers.push(this.#stranger());
     return encode({
       interval: this.plan.intervalSeconds,

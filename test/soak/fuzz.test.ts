@@ -1,14 +1,14 @@
-// Every parser of what strangers send, for a minute each.
-import { expect, it } from 'vitest';
-import { fuzz, fuzzMilliseconds } from '../fuzz/driver.ts';
+// Every parser of bytes from outside, for a minute each. With BAE_FUZZ_KEEP=true the corpus grows.
+import { describe, expect, it } from 'vitest';
+import { fuzzInThread } from '../fuzz/crew.ts';
 import { TARGETS } from '../fuzz/targets.ts';
 
-const MILLISECONDS = fuzzMilliseconds(60);
+const SECONDS = 60;
 
-it.each(TARGETS)(
-  '$name takes and refuses, and nothing else',
-  (target) => {
-    expect(fuzz(target, { milliseconds: MILLISECONDS }).taken).toBeGreaterThan(0);
-  },
-  MILLISECONDS * 2 + 60_000,
-);
+describe.concurrent('fuzzing', () => {
+  it.each(TARGETS)('$name takes and refuses, and nothing else', async ({ name }) => {
+    const { promising, ...counts } = await fuzzInThread(name, SECONDS);
+    process.stderr.write(`${name}: ${JSON.stringify({ ...counts, promising: promising.length })}\n`);
+    expect(counts.taken).toBeGreaterThan(0);
+  });
+});

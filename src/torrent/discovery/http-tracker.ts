@@ -86,6 +86,8 @@ export class HttpTracker implements TrackerClient {
         const isStale = sent.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
         reject(isStale ? new StaleConnectionError('a kept connection was closed', { cause: error }) : error);
       });
+      // A switch to another protocol (status 101) ends it with neither a response nor an error.
+      sent.on('close', () => reject(new Error('the connection was closed without a reply')));
       if (sending === undefined) sent.end();
       else {
         // Nothing of a request leaves before its end.

@@ -1,7 +1,7 @@
 // Goes over limits of announces that no other test goes over; docs of each are in limits.ts.
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -141,4 +141,21 @@ describe('a UDP tracker', () => {
     expect(lengths.map((length) => length === 16)).toEqual([true, false, false, true, false]);
     end();
   });
+});
+
+it('a switch to another protocol is told at once: neither a reply nor an error comes of it', async () => {
+  const switching = createTcpServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.once('data', () =>
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
+    );
+  });
+  await new Promise<void>((ready) => switching.listen(0, '127.0.0.1', ready));
+  const tracker = new HttpTracker({ resolver, userAgent: 'bae', encryption: 'prefer' });
+  const url = new URL(`http://127.0.0.1:${(switching.address() as AddressInfo).port}/`);
+  await expect(tracker.announce(url, request, AbortSignal.timeout(5_000))).rejects.toThrow(
+    'cannot be reached (broken reply)',
+  );
+  tracker.close();
+  await new Promise((closed) => switching.close(closed));
 });

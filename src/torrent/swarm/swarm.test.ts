@@ -84,14 +84,20 @@ describe('a swarm', () => {
   });
 
   it('shares among leeches what one slow seed gives', async () => {
-    const simulation = new Simulation({ seed: 5, bytes: 4 * MIB, pieceLength: 64 * KIB });
-    const seed = await simulation.seed({ uploadBytesPerSecond: 200_000 });
-    const leeches = await Promise.all(Array.from({ length: 6 }, () => simulation.node({})));
-    for (const leech of leeches) simulation.introduce(leech, seed, ...leeches.filter((other) => other !== leech));
-    for (const leech of leeches) await simulation.complete(leech, 120_000);
-    // By chance up to 2.3 times; without sharing it would be six times.
-    expect(seed.torrent.stats().uploadedBytes).toBeLessThan(3 * 4 * MIB);
-    await simulation.end();
+    // How often the seed gives each byte hangs on who picks what: the mean over some swarms tells, one does not.
+    const seeds = [1, 2, 3, 4, 5];
+    let given = 0;
+    for (const seed of seeds) {
+      const simulation = new Simulation({ seed, bytes: 2 * MIB, pieceLength: 32 * KIB });
+      const source = await simulation.seed({ uploadBytesPerSecond: 200_000 });
+      const leeches = await Promise.all(Array.from({ length: 6 }, () => simulation.node({})));
+      for (const leech of leeches) simulation.introduce(leech, source, ...leeches.filter((other) => other !== leech));
+      for (const leech of leeches) await simulation.complete(leech, 120_000);
+      given += source.torrent.stats().uploadedBytes / (2 * MIB);
+      await simulation.end();
+    }
+    // Without sharing it is six times; with it, 1.9 times on average and in no swarm 2.3 times.
+    expect(given / seeds.length).toBeLessThan(2.4);
   });
 
   it('finishes with a fast peer what a slow one owes', async () => {
