@@ -49,6 +49,12 @@ export class Batch {
     this.at = at;
   }
 
+  /** Payload that fits into the slab begun, however small its blocks; 0 where there is none. */
+  get copyRoom(): number {
+    const last = this.#taken.at(-1);
+    return last === undefined ? 0 : Math.max(0, last.length - this.#end - (SLAB_BYTES - RUN_BYTES));
+  }
+
   /** Adds the run's messages with the lease's views as their data. */
   lend(run: BlockRun, lease: Lease): void {
     this.finish();

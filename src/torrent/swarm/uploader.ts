@@ -13,9 +13,6 @@ import { Rate } from './rate.ts';
 import { RequestQueue } from './request-queue.ts';
 import { SendPace } from './send-pace.ts';
 
-/** Who holds more waits until the system, or the store, has given something back. */
-const MOST_HELD_BEFORE = limits.PEER_HELD_BYTES - SLAB_BYTES;
-
 /** Where a torrent's bytes are served from. */
 export interface UploadSource {
   readonly info: Info;
@@ -219,8 +216,7 @@ export class Uploader implements ColdOwner, Taker {
   #collectQueued(batch: Batch, room: number): void {
     const { info, handle } = this.#source;
     const { store } = this.#context;
-    // Whatever comes next pins a segment, or is copied into a slab: more than one of these is never added at once.
-    while (this.#queue.length > 0 && batch.payloadBytes < room && this.heldBytes <= MOST_HELD_BEFORE) {
+    while (this.#queue.length > 0 && batch.payloadBytes < room) {
       const offset = this.#queue.index * info.pieceLength + this.#queue.begin;
       // A run that ends where the store's segments do pins one of them.
       const most = Math.min(limits.RUN_BYTES - (offset % limits.RUN_BYTES), room - batch.payloadBytes);
@@ -230,18 +226,30 @@ export class Uploader implements ColdOwner, Taker {
         bytes = this.#queue.bytes;
         lease = store.tryRead(handle, offset, bytes);
       }
-      if (lease !== null) this.#give(batch, this.#queue.takeRun(bytes), lease);
-      else if (!this.#cold.start(offset, batch.at)) return;
+      if (lease === null) {
+        if (!this.#cold.start(offset, batch.at)) return;
+      } else if (this.#mustCopy(bytes, lease) && !this.#hasRoomToCopy(batch, bytes)) {
+        lease.release();
+        return;
+      } else this.#give(batch, this.#queue.takeRun(bytes), lease);
     }
   }
 
-  #give(batch: Batch, run: BlockRun, lease: Lease): void {
+  /** Whether so many bytes are to be copied, since their lease would keep too much, or for too long. */
+  #mustCopy(bytes: number, { pinnedBytes }: Lease): boolean {
     const { leased, limits: set } = this.#context;
-    const { pinnedBytes } = lease;
-    const crowded =
-      this.heldBytes + pinnedBytes > limits.PEER_HELD_BYTES || leased.bytes + pinnedBytes > set.leasedBytes;
+    if (this.#slow || pinnedBytes > limits.PINNED_PER_SENT * bytes) return true;
+    return this.heldBytes + pinnedBytes > limits.PEER_HELD_BYTES || leased.bytes + pinnedBytes > set.leasedBytes;
+  }
+
+  /** Whether a copy needs no slab more than one peer may hold; else it waits until something was given back. */
+  #hasRoomToCopy(batch: Batch, bytes: number): boolean {
+    return batch.copyRoom >= bytes || this.heldBytes + SLAB_BYTES <= limits.PEER_HELD_BYTES;
+  }
+
+  #give(batch: Batch, run: BlockRun, lease: Lease): void {
     const before = batch.heldBytes;
-    if (this.#slow || crowded || pinnedBytes > limits.PINNED_PER_SENT * bytesOf(run)) batch.copy(run, lease);
+    if (this.#mustCopy(bytesOf(run), lease)) batch.copy(run, lease);
     else batch.lend(run, lease);
     this.hold(batch.heldBytes - before);
   }
