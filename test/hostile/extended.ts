@@ -13,7 +13,7 @@ import type { Attack, Field } from './attacks.ts';
 import type { Attacker } from './crowd.ts';
 import { hear } from './hearing.ts';
 import { EXTENSION_HANDSHAKES, METADATA_MESSAGES, METADATA_SENT_TIMES } from './limits.ts';
-import { comesTrue } from './patience.ts';
+import { AFTER_MILLISECONDS, comesTrue } from './patience.ts';
 
 /** Under which the server takes ut_metadata messages, and under which we want them. */
 const SERVER_ID = 1;
@@ -60,6 +60,7 @@ async function requests(field: Field) {
   const flooding = await greet(field, 10);
   for (const { attacker } of flooding) attacker.socket.write(repeated(encodeMetadataRequest(SERVER_ID, 0), REQUESTS));
   const isOver = await comesTrue(() => flooding.every(({ attacker }) => attacker.closed));
+  await delay(AFTER_MILLISECONDS);
   const { metadataBytes } = field;
   const most = METADATA_SENT_TIMES * metadataBytes;
   return [
@@ -77,6 +78,7 @@ async function handshakes({ crowd, hashes }: Field) {
   few?.socket.write(repeated(hello, EXTENSION_HANDSHAKES));
   for (const { socket } of many) socket.write(repeated(hello, REQUESTS));
   const isOver = await comesTrue(() => many.every(({ closed }) => closed));
+  await delay(AFTER_MILLISECONDS);
   return [
     ['who says them as often as it may stays', few?.closed === false],
     ['who says them more often is sent away', isOver],
@@ -105,6 +107,7 @@ async function unasked(field: Field) {
   for (const [at, { attacker }] of lying.entries()) {
     attacker.socket.write(encodeExtended(SERVER_ID, Buffer.from(liars[at] as string)));
   }
+  await delay(AFTER_MILLISECONDS);
   const closed = (some: readonly Counting[]) => comesTrue(() => some.every(({ attacker }) => attacker.closed));
   return [
     ['what nobody asked for is left alone', stayed],
