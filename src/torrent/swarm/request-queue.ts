@@ -12,7 +12,10 @@ export class RequestQueue {
   #fields = new Uint32Array(3 * FIRST_CAPACITY);
   #head = 0;
   #length = 0;
-  readonly #known = new Set<number>();
+  /** What the ring's first field is the how-many-eth of, since the last rebuild … */
+  #first = 0;
+  /** … and the same of each block: where it is, without looking for it. */
+  readonly #known = new Map<number, number>();
   #totalBytes = 0;
 
   /** Requests in it. */
@@ -42,23 +45,21 @@ export class RequestQueue {
     this.#fields[at] = index;
     this.#fields[at + 1] = begin;
     this.#fields[at + 2] = length;
+    this.#known.set(key, this.#first + this.#length);
     this.#length++;
-    this.#known.add(key);
     this.#totalBytes += length;
     return true;
   }
 
   /** Takes a block out, wherever it is; false if it is not in it. */
   remove(index: number, begin: number): boolean {
-    if (!this.#known.delete(blockKey(index, begin))) return false;
-    for (let position = 0; position < this.#length; position++) {
-      const at = this.#at(position);
-      if (this.#fields[at] === index && this.#fields[at + 1] === begin && this.#fields[at + 2] !== 0) {
-        this.#totalBytes -= this.#fields[at + 2] as number;
-        this.#fields[at + 2] = 0;
-        break;
-      }
-    }
+    const key = blockKey(index, begin);
+    const number = this.#known.get(key);
+    if (number === undefined) return false;
+    this.#known.delete(key);
+    const at = this.#at(number - this.#first);
+    this.#totalBytes -= this.#fields[at + 2] as number;
+    this.#fields[at + 2] = 0;
     this.#skipRemoved();
     return true;
   }
@@ -86,8 +87,7 @@ export class RequestQueue {
   shift(): void {
     this.#known.delete(blockKey(this.index, this.begin));
     this.#totalBytes -= this.bytes;
-    this.#head = (this.#head + 1) & (this.#capacity - 1);
-    this.#length--;
+    this.#dropFirst();
     this.#skipRemoved();
   }
 
@@ -140,10 +140,13 @@ export class RequestQueue {
   }
 
   #skipRemoved(): void {
-    while (this.#length > 0 && this.bytes === 0) {
-      this.#head = (this.#head + 1) & (this.#capacity - 1);
-      this.#length--;
-    }
+    while (this.#length > 0 && this.bytes === 0) this.#dropFirst();
+  }
+
+  #dropFirst(): void {
+    this.#head = (this.#head + 1) & (this.#capacity - 1);
+    this.#first++;
+    this.#length--;
   }
 
   /** Drops the gaps that `remove` left; doubles the ring if there are few. */
@@ -155,12 +158,14 @@ export class RequestQueue {
       fields[at] = index;
       fields[at + 1] = begin;
       fields[at + 2] = length;
+      this.#known.set(blockKey(index, begin), at / 3);
       at += 3;
       return true;
     });
     this.#fields = fields;
     this.#capacity = capacity;
     this.#head = 0;
+    this.#first = 0;
     this.#length = at / 3;
   }
 }
