@@ -140,6 +140,10 @@ async function startRooms(
   });
   closers.push(() => imports.stop());
   await seeder.start();
+  const { binding } = base.networks;
+  binding?.onChange(() => {
+    if (binding.isUp) seeder.retryAll();
+  });
   await imports.start();
   const asked = Promise.withResolvers<void>();
   const application = createApplication({
@@ -244,9 +248,6 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   const newPeerId = () => makePeerId(random, version);
   const discovery = { scheduler, ...(dht !== null && { dht }), ...(config.lsd && { local }) };
   const sessions = new Sessions({ engine, ...discovery, ...common, newPeerId, keeper });
-  binding?.onChange(() => {
-    if (binding.isUp) for (const session of sessions.all()) session.retry();
-  });
   return { engine, peerPort: port, sessions, scheduler, newPeerId };
 }
 

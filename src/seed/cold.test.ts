@@ -185,6 +185,29 @@ describe('a cold torrent', () => {
     await scene.seeder.stop();
   });
 
+  test('whose announce failed while the network was gone is announced when it is back, once', async () => {
+    const ids = [await addTorrent(), await addTorrent(), await addTorrent()];
+    const scene = await run();
+    scene.says.isAway = true;
+    await scene.seeder.start();
+    const states = () => ids.map((id) => scene.seeder.trackers(id)[0]?.state);
+    await vi.waitFor(() => expect(states()).toEqual(['failing', 'failing', 'failing']));
+    scene.tick();
+    expect(scene.announces).toHaveLength(3);
+    scene.says.isAway = false;
+    scene.seeder.retryAll();
+    await vi.waitFor(() => {
+      scene.tick();
+      expect(states()).toEqual(['working', 'working', 'working']);
+    });
+    expect(scene.announces).toHaveLength(6);
+    // What works is not hurried.
+    scene.seeder.retryAll();
+    scene.tick();
+    await scene.seeder.stop();
+    expect(scene.announces).toHaveLength(6);
+  });
+
   test('is woken for leechers that its tracker names, not for seeds', async () => {
     const id = await addTorrent();
     for (const [leechers, awake] of [

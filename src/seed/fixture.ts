@@ -99,7 +99,7 @@ export async function run() {
   const events: string[] = [];
   const announces: (AnnounceRequest & { host: string })[] = [];
   const leases = { open: 0, handles: 0 };
-  const says = { refusal: null as string | null, leechers: null as number | null, peers: [] as PeerAddress[] };
+  const says = { refusal: null as string | null, isAway: false, leechers: null as number | null, peers: [] as PeerAddress[] };
   let held: Promise<void> = Promise.resolve();
   const client: TrackerClient = {
     async announce(url, request) {
@@ -107,6 +107,7 @@ export async function run() {
       announces.push({ ...request, host: url.host });
       events.push(`${event ?? 'regular'} ${uploaded}`);
       await held;
+      if (says.isAway) throw new TrackerError('unreachable', 'no address to announce from');
       if (says.refusal !== null) throw new TrackerError('refused', says.refusal);
       const none = { minIntervalSeconds: null, seeders: null, warning: null, trackerId: null };
       return { ...none, intervalSeconds: 1800, leechers: says.leechers, peers: says.peers };

@@ -43,6 +43,13 @@ export class RestingCells {
     return this.#next[slot] ?? null;
   }
 
+  /** The slots of those whose tracker could not be reached: as many looks as there are torrents that the cells cannot tell. */
+  failing(): number[] {
+    return [...this.#others]
+      .filter(([, trackers]) => trackers.some(({ state }) => state === 'failing'))
+      .map(([slot]) => slot);
+  }
+
   clear(slot: number): void {
     this.#tier[slot] = 0;
     this.#others.delete(slot);

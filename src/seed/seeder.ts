@@ -100,6 +100,11 @@ export class TorrentSeeder {
     else await this.#follow(torrentId);
   }
 
+  /** The network is back: trackers are asked again, for imports too. */
+  retryAll(): void {
+    this.#seeds.retryAll();
+  }
+
   /** Seeds every torrent of a release's bundle. @throws BaeError `not-found` */
   async startSeeding(releaseId: number): Promise<void> {
     await this.#setReleaseSeeding(releaseId, true);

@@ -215,6 +215,13 @@ export class Seeds {
     this.awake.get(torrentId)?.retry();
   }
 
+  /** The network is back: of all sessions, and of cold torrents where they had failed, trackers are asked again. */
+  retryAll(): void {
+    if (this.#halted) return;
+    for (const session of this.#deps.sessions.all()) session.retry();
+    this.#cold.retryFailed();
+  }
+
   /** Ends a torrent's seeding: peers are refused at once, then trackers are told. Never rejects for one that is awake. */
   async end(torrentId: number): Promise<void> {
     const slot = this.#index.slotOf(torrentId);
