@@ -99,7 +99,12 @@ export async function run() {
   const events: string[] = [];
   const announces: (AnnounceRequest & { host: string })[] = [];
   const leases = { open: 0, handles: 0 };
-  const says = { refusal: null as string | null, isAway: false, leechers: null as number | null, peers: [] as PeerAddress[] };
+  const says = {
+    refusal: null as string | null,
+    isAway: false,
+    leechers: null as number | null,
+    peers: [] as PeerAddress[],
+  };
   let held: Promise<void> = Promise.resolve();
   const client: TrackerClient = {
     async announce(url, request) {
