@@ -66,6 +66,34 @@ describe('a cold torrent', () => {
     await seeder.stop();
   });
 
+  test('that was well needs no write when it is woken; what is wrong later is said, and taken back', async () => {
+    const id = await addTorrent();
+    const { seeder, wake, torrent } = await run();
+    await seeder.start();
+    const said = vi.spyOn(library, 'setTorrentError');
+    await wake(id);
+    torrent().listener.onMissing?.(0);
+    expect(said).not.toHaveBeenCalled();
+    const error = async () => (await library.torrents())[0]?.error;
+    torrent().listener.onMissing?.(2);
+    await vi.waitFor(async () => expect(await error()).toContain('2 pieces'));
+    torrent().listener.onMissing?.(0);
+    await vi.waitFor(async () => expect(await error()).toBeNull());
+    torrent().listener.onError?.(new Error('the store is odd'));
+    await vi.waitFor(async () => expect(await error()).toContain('odd'));
+    torrent().listener.onMissing?.(0);
+    await vi.waitFor(async () => expect(await error()).toBeNull());
+    await seeder.stop();
+    // What an earlier run said is taken back too.
+    await library.setTorrentError(id, 'it was odd');
+    const second = await run();
+    await second.seeder.start();
+    await vi.waitFor(() => expect(second.engine.torrents()).toHaveLength(1));
+    second.torrent().listener.onMissing?.(0);
+    await vi.waitFor(async () => expect(await error()).toBeNull());
+    await second.seeder.stop();
+  });
+
   test('takes an announce under way along when it is woken', async () => {
     const id = await addTorrent();
     const scene = await run();

@@ -13,6 +13,8 @@ export interface SeedRow {
   readonly uploadedBytes: number;
   readonly downloadedBytes: number;
   readonly rateLimits: RateLimits;
+  /** What was said to be wrong with it, in words. */
+  readonly error: string | null;
 }
 
 /** A torrent's place in the store. */
@@ -28,7 +30,8 @@ export async function seedRow(db: Database['db'], torrentId: number): Promise<Se
   const row = await db
     .selectFrom('torrents')
     .innerJoin('torrent_metainfo', 'torrent_metainfo.torrent_id', 'torrents.id')
-    .select(['info_hash', 'trackers_json', 'uploaded_bytes', 'downloaded_bytes', 'info'])
+    .select(['info_hash', 'trackers_json', 'uploaded_bytes', 'downloaded_bytes', 'info', 'error'])
+    .select(['upload_bytes_per_second', 'download_bytes_per_second'])
     .where('torrents.id', '=', torrentId)
     .executeTakeFirst();
   if (row === undefined) throw new BaeError('not-found', `There is no torrent t${torrentId}.`);
@@ -41,7 +44,8 @@ export async function seedRow(db: Database['db'], torrentId: number): Promise<Se
     trackers: row.trackers_json,
     uploadedBytes: row.uploaded_bytes,
     downloadedBytes: row.downloaded_bytes,
-    rateLimits: await rateLimits(db, torrentId),
+    rateLimits: limitsOf(row),
+    error: row.error,
   };
 }
 
@@ -53,6 +57,10 @@ export async function rateLimits(db: Database['db'], torrentId: number): Promise
     .where('id', '=', torrentId)
     .executeTakeFirst();
   if (row === undefined) throw new BaeError('not-found', `There is no torrent t${torrentId}.`);
+  return limitsOf(row);
+}
+
+function limitsOf(row: { upload_bytes_per_second: number; download_bytes_per_second: number }): RateLimits {
   return {
     uploadBytesPerSecond: row.upload_bytes_per_second,
     downloadBytesPerSecond: row.download_bytes_per_second,

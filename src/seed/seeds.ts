@@ -20,6 +20,7 @@ import { ColdAnnounces } from './cold-announces.ts';
 import { coolable, MOST_AWAKE } from './cooling.ts';
 import type { SessionJournal } from './journal.ts';
 import { seedingRows, seedRow } from './rows.ts';
+import { loadAnnounces } from './session-rows.ts';
 import { TorrentIndex } from './torrent-index.ts';
 import { Wakes } from './wakes.ts';
 
@@ -244,14 +245,15 @@ export class Seeds {
     const claimed = slot === null ? null : this.#cold.claim(slot);
     try {
       // In this order: what the session before this one counted is in the database then.
-      const announces = claimed?.unsaved ?? (await journal.load(torrentId));
-      const { info, ...rest } = await seedRow(database.db, torrentId);
+      await journal.settle(torrentId);
+      const [saved, row] = await Promise.all([loadAnnounces(database, torrentId), seedRow(database.db, torrentId)]);
+      const { info, error, ...rest } = row;
       // Still the import's: it hands it over right now.
       if (sessions.get(info.infoHash.toString('hex')) !== null) return;
-      const announcing = claimed?.announcing ?? null;
+      const [announces, announcing] = [claimed?.unsaved ?? saved, claimed?.announcing ?? null];
       const identity = { infoHash: info.infoHash, id: torrentId, info, mode: 'seed' } as const;
       const session = sessions.begin({ ...identity, announces, announcing, ...rest });
-      this.own(torrentId, session);
+      this.own(torrentId, session, error === null);
       if (claimed?.unsaved) journal.changed(session);
     } catch (error) {
       if (slot !== null && claimed !== null) this.#cold.giveBack(slot, claimed);
@@ -259,13 +261,20 @@ export class Seeds {
     }
   }
 
-  /** Takes over a session. */
-  own(torrentId: number, session: TorrentSession): void {
+  /** Takes over a session. `isWell`: its row is known to say that nothing is wrong, which need not be said again. */
+  own(torrentId: number, session: TorrentSession, isWell = false): void {
     this.awake.set(torrentId, session);
     this.#index.add(torrentId, session.torrent.infoHash);
+    let saysWell = isWell;
     session.listener = {
-      onError: (error) => void this.#deps.failed(torrentId, error),
-      onMissing: (pieces) => void this.#deps.missing(torrentId, pieces),
+      onError: (error) => {
+        saysWell = false;
+        void this.#deps.failed(torrentId, error);
+      },
+      onMissing: (pieces) => {
+        if (pieces > 0 || !saysWell) void this.#deps.missing(torrentId, pieces);
+        saysWell = pieces === 0;
+      },
     };
   }
 
