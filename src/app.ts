@@ -248,7 +248,7 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   const newPeerId = () => makePeerId(random, version);
   const discovery = { scheduler, ...(dht !== null && { dht }), ...(config.lsd && { local }) };
   const sessions = new Sessions({ engine, ...discovery, ...common, newPeerId, keeper });
-  return { engine, peerPort: port, sessions, scheduler, newPeerId };
+  return { engine, peerPort: port, sessions, newPeerId, ...discovery };
 }
 
 async function openHttp(base: Base, application: ReturnType<typeof createApplication>) {

@@ -36,12 +36,34 @@ describe('a cold torrent', () => {
     await second.seeder.stop();
   });
 
-  test('is no public one, which the DHT and the local network must hear of', async () => {
-    await addTorrent();
-    const id = await addTorrent({ isPrivate: false });
-    const { seeder, engine } = await run();
+  test('that is public has its turn in the DHT without being woken, a private one never; peers found there wake it', async () => {
+    const ids = [await addTorrent(), await addTorrent({ isPrivate: false }), await addTorrent({ isPrivate: false })];
+    const hashes = await Promise.all(ids.map(async (id) => (await library.torrent(id)).infoHash));
+    const scene = await run();
+    const { seeder, engine, lookups, torrent, wake } = scene;
     await seeder.start();
-    await vi.waitFor(() => expect(engine.torrents().map((torrent) => torrent.id)).toEqual([id]));
+    const next = (seconds: number) => lookups.source?.next(seconds, 900) ?? null;
+    const turns = [next(1), next(2), next(3)];
+    expect(turns.map((turn) => turn?.infoHash ?? null)).toEqual([hashes[1], hashes[2], null]);
+    expect([engine.torrents(), scene.clock.timers.size]).toEqual([[], 0]);
+    const sought = (hash: Buffer | undefined) => lookups.local.dormant?.(hash as Buffer) ?? null;
+    expect(hashes.map((hash) => sought(hash) !== null)).toEqual([false, true, true]);
+
+    turns[0]?.found([{ host: '30.0.0.1', port: 1 }]);
+    await vi.waitFor(() => expect(engine.torrents()).toHaveLength(1));
+    expect(torrent().infoHash).toEqual(hashes[1]);
+    // Awake, it is its session's to look up, and that knows when it was.
+    expect(lookups.begun).toEqual([`${hashes[1]?.toString('hex')} 1`]);
+    expect(next(1e6)?.infoHash).toEqual(hashes[2]);
+    expect(next(1e6)).toBeNull();
+    await coolAll(scene);
+    await vi.waitFor(() => expect(sought(hashes[1])).not.toBeNull());
+    expect(next(1e6)?.infoHash).toEqual(hashes[1]);
+
+    await wake(ids[0] as number);
+    await coolAll(scene);
+    await library.setTorrentSeeding(ids[1] as number, false);
+    expect([next(1e9)?.infoHash, next(1e9)]).toEqual([hashes[2], null]);
     await seeder.stop();
   });
 

@@ -110,7 +110,8 @@ function isPlain({ state, message, trackerId, tier, seeders, leechers, intervalS
   );
 }
 
-function grown<Cells extends { set(from: Cells): void }>(from: Cells, to: Cells): Cells {
+/** What was in `from`, at the beginning of `to`. */
+export function grown<Cells extends { set(from: Cells): void }>(from: Cells, to: Cells): Cells {
   to.set(from);
   return to;
 }

@@ -12,7 +12,7 @@ import * as limits from './limits.ts';
 import type { LookupResult } from './lookup.ts';
 import { DhtNode, type Surroundings } from './node.ts';
 import { PeerStore } from './peer-store.ts';
-import { type DhtHandle, type DhtTorrent, Rotation } from './rotation.ts';
+import { type DhtHandle, type DhtTorrent, type LookupSource, Rotation } from './rotation.ts';
 import { readSaved, type SavedDht, saveNode } from './saved.ts';
 import { Tokens } from './tokens.ts';
 import { Upkeep } from './upkeep.ts';
@@ -96,9 +96,17 @@ export class Dht {
     this.#tick();
   }
 
-  /** Looks a public torrent up, again and again, and announces that we have it. */
-  add(torrent: DhtTorrent): DhtHandle {
-    return this.#rotation.add(torrent);
+  /**
+   * Looks a public torrent up, again and again, and announces that we have it. `lookedUpAt`: when an earlier handle of it was
+   * looked up last.
+   */
+  add(torrent: DhtTorrent, lookedUpAt: number | null = null): DhtHandle {
+    return this.#rotation.add(torrent, lookedUpAt);
+  }
+
+  /** Does the same, in turn and slowly, with the public torrents of which a source has very many. */
+  follow(source: LookupSource): void {
+    this.#rotation.follow(source);
   }
 
   /** A peer of a public torrent says that it runs a node (BEP 5's PORT message). */
