@@ -55,10 +55,10 @@ export async function fillLibrary(dataDir: string, storeDir: string, count: numb
   return infoHashes;
 }
 
-/** Takes the trackers from all torrents, so that nothing is announced. */
-export async function dropTrackers(dataDir: string): Promise<void> {
+/** Takes the trackers from all torrents but the first `kept`, so that no more is announced. */
+export async function dropTrackers(dataDir: string, kept = 0): Promise<void> {
   const database = await openDatabase(`sqlite:${join(dataDir, 'bae.db')}`, { clock: systemClock });
-  await database.db.updateTable('torrents').set({ trackers_json: [] }).execute();
+  await database.db.updateTable('torrents').set({ trackers_json: [] }).where('id', '>', kept).execute();
   await database.close();
 }
 
