@@ -23,16 +23,16 @@ export interface Measured {
 
 export const say = (what: string, value: string) => console.log(`${what.padEnd(66)} ${value}`);
 
-/** Resident memory of a process in MiB, now and at its peak. */
-export async function rssOf(pid: number): Promise<{ rss: number; peak: number }> {
+/** Resident memory of a process in MiB, now and at its peak; of it, what is a mapped file: mostly the program's own. */
+export async function rssOf(pid: number): Promise<{ rss: number; peak: number; file: number }> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const mib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1_024;
-  return { rss: mib('VmRSS'), peak: mib('VmHWM') };
+  return { rss: mib('VmRSS'), peak: mib('VmHWM'), file: mib('RssFile') };
 }
 
 export async function sayMemory(when: string, pid: number): Promise<void> {
-  const { rss, peak } = await rssOf(pid);
-  say(`${when}: RSS, MiB (peak)`, `${rss.toFixed(0)} (${peak.toFixed(0)})`);
+  const { rss, peak, file } = await rssOf(pid);
+  say(`${when}: RSS, MiB (peak; of it files)`, `${rss.toFixed(0)} (${peak.toFixed(0)}; ${file.toFixed(0)})`);
 }
 
 /** CPU of one core while nothing is asked. */
