@@ -1,5 +1,5 @@
 // npm run bench idle [-- flags]: what many torrents that nobody asks for cost: start, memory, waking, strangers, announces.
-// With --beside, libtorrent with as many, too. docs/decisions/0026-cold-torrents.md tells what came of it.
+// With --beside, libtorrent with as many, and transmission. docs/decisions/0026-cold-torrents.md tells what came of it.
 import { mkdir } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { ensureParts } from '../test/parts/install.ts';
 import { dropTrackers, fillLibrary } from '../test/parts/many-torrents.ts';
 import { temporaryFolder } from '../test/parts/process.ts';
 import { rssOf, say, sayHandshakes, sayMemory, sayStrangers, watch } from './load/idle-measures.ts';
-import { startManyInLibtorrent } from './load/many-peers.ts';
+import { startManyInLibtorrent, startManyInTransmission } from './load/many-peers.ts';
 
 const { values } = parseArgs({
   options: {
@@ -37,6 +37,8 @@ const SHORT_INTERVAL_SECONDS = 60;
 const FIRST_ANNOUNCES_A_SECOND = 40;
 /** Another client may announce all at its start; after that many seconds it is watched all the same. */
 const SETTLE_SECONDS = 240;
+/** transmission is not made for more. */
+const TRANSMISSION_TORRENTS = 10_000;
 
 /** Seconds from the start until `readyz` says so: peers are accepted then. */
 async function start(bae: Bae): Promise<void> {
@@ -107,22 +109,26 @@ async function benchRate(bae: Bae, tracker: CountingTracker, perSecond: number):
   await bae.stop();
 }
 
-async function benchLibtorrent(folder: string): Promise<void> {
+type Beside = readonly [name: string, start: typeof startManyInLibtorrent, count: number, shakes: boolean];
+
+/** Another program with as many torrents, or as many as it is usually given. */
+async function benchBeside(folder: string, [name, startMany, count, shakes]: Beside): Promise<void> {
   const tracker = await startCountingTracker(INTERVAL_SECONDS);
-  const where = join(folder, 'libtorrent');
+  const where = join(folder, name);
   await mkdir(where);
-  const seeds = await startManyInLibtorrent(where, torrents, tracker.url);
+  const seeds = await startMany(where, count, tracker.url);
   const { pid, port, infoHashes } = seeds;
   try {
-    say('libtorrent: start until all are there, s', seeds.startSeconds.toFixed(1));
-    await sayMemory('libtorrent', pid);
+    say(`${name}: ${count} torrents, start until all are there, s`, seeds.startSeconds.toFixed(1));
+    await sayMemory(name, pid);
     const { rss } = await rssOf(pid);
-    say('libtorrent: of it each torrent, kB', ((rss * 1_048.576) / torrents).toFixed(1));
-    await settle(tracker);
-    await watch('libtorrent', pid, tracker, seconds);
-    await sayMemory('libtorrent, later', pid);
-    await sayHandshakes({ name: 'libtorrent', pid, port }, infoHashes, handshakes);
-    await sayStrangers({ name: 'libtorrent', pid, port }, strangers);
+    say(`${name}: of it each torrent, kB`, ((rss * 1_048.576) / count).toFixed(1));
+    await settle(tracker, count);
+    await watch(name, pid, tracker, seconds);
+    await sayMemory(`${name}, later`, pid);
+    if (!shakes) return;
+    await sayHandshakes({ name, pid, port }, infoHashes, handshakes);
+    await sayStrangers({ name, pid, port }, strangers);
   } finally {
     await seeds.stop();
     tracker.stop();
@@ -130,9 +136,9 @@ async function benchLibtorrent(folder: string): Promise<void> {
 }
 
 /** Until no more is announced than its interval asks for. */
-async function settle(tracker: CountingTracker): Promise<void> {
+async function settle(tracker: CountingTracker, count: number): Promise<void> {
   const began = performance.now();
-  const usual = (2 * torrents) / INTERVAL_SECONDS + 1;
+  const usual = (2 * count) / INTERVAL_SECONDS + 1;
   for (let rate = Number.POSITIVE_INFINITY; rate > usual; ) {
     if (performance.now() - began > SETTLE_SECONDS * 1_000) break;
     const before = tracker.announces;
@@ -151,7 +157,10 @@ try {
   await benchBae(folder.path);
   if (values.beside) {
     await ensureParts();
-    await benchLibtorrent(folder.path);
+    await benchBeside(folder.path, ['libtorrent', startManyInLibtorrent, torrents, true]);
+    // Its handshakes are not measured.
+    const some = Math.min(torrents, TRANSMISSION_TORRENTS);
+    await benchBeside(folder.path, ['transmission', startManyInTransmission, some, false]);
   }
 } finally {
   await folder.remove();
