@@ -67,6 +67,20 @@ describe('torrents without an object', () => {
   });
 });
 
+describe('a node that looks up what it announced', () => {
+  it('is not told of itself, and is of others', async () => {
+    await network(30);
+    const hash = hashOf(11);
+    simulation.search(at(3), hash, false);
+    await simulation.clock.run(MINUTE);
+    const [again, other] = [simulation.search(at(3), hash), simulation.search(at(20), hash, false)];
+    await simulation.clock.run(MINUTE);
+    expect(other.found).toContainEqual({ host: at(3).address, port: DHT_PORT });
+    await simulation.clock.run(5 * MINUTE);
+    expect(new Set(again.found.map(({ host }) => host))).toEqual(new Set([at(20).address]));
+  });
+});
+
 describe('the network', () => {
   it('is not flooded: a lookup costs a bounded number of packets, an idle node hardly any', async () => {
     await network(60);

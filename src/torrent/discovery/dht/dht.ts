@@ -206,14 +206,18 @@ export class Dht {
     const halves = [...this.#halves.values()].filter(({ upkeep }) => upkeep.isReady);
     let running = halves.length;
     for (const { node } of halves) {
+      // Whoever looks a torrent up again finds itself, which is no peer, nor worth waking a torrent for.
+      const foundOthers = (peers: readonly HostPort[]) => {
+        const others = peers.filter(({ host, port }) => port !== this.#announcedPort() || host !== node.externalHost);
+        if (others.length > 0) found(others);
+      };
       // Others may have announced to us, being near to the hash.
-      const here = this.#surroundings.store.peers(infoHash, node.family, limits.PEERS_SENT);
-      if (here.length > 0) found(here);
+      foundOthers(this.#surroundings.store.peers(infoHash, node.family, limits.PEERS_SENT));
       const ended = (result: LookupResult) => {
         this.#announce(node, infoHash, result);
         if (--running === 0) done();
       };
-      node.lookup({ method: 'get_peers', infoHash }, [], ended, found);
+      node.lookup({ method: 'get_peers', infoHash }, [], ended, foundOthers);
     }
   }
 
