@@ -69,9 +69,10 @@ async function benchBae(folder: string): Promise<void> {
     await sayMemory('while announcing', bae.pid());
     await sayList(bae);
     await sayMemory('after the list', bae.pid());
+    // Before the handshakes: what those woke goes cold meanwhile, and that is work too.
+    await sayStrangers(measured(bae), strangers);
     await sayHandshakes(measured(bae), infoHashes, handshakes);
     await sayMemory(`with ${handshakes} torrents just woken`, bae.pid());
-    await sayStrangers(measured(bae), strangers);
     await stop(bae);
     if (Number(values.announces) > 0) await benchRate(bae, tracker, Number(values.announces));
     await dropTrackers(bae.dataDir);
