@@ -2,8 +2,8 @@ import type { Database } from '../db/index.ts';
 import { BaeError } from '../lib/errors.ts';
 import { type Info, parseInfo, type RateLimits } from '../torrent/index.ts';
 
-/** Rows that a start reads at a time. */
-export const SEEDING_ROWS = 250;
+/** Rows that a start reads at a time: those of larger pages outlive the young generation, and 20 MiB of them wait to be collected. */
+export const SEEDING_ROWS = 60;
 
 /** All that a seed's session begins with. */
 export interface SeedRow {
