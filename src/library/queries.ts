@@ -8,7 +8,7 @@ type Db = Kysely<Schema>;
 /** Rows asked for at a time; a library has any number. */
 const PAGE_ROWS = 1000;
 /** The same for torrents, whose rows are large: what a page takes while it lives stays taken. */
-export const TORRENTS_PER_PAGE = 250;
+export const TORRENTS_PER_PAGE = 60;
 
 /** Which torrents a list is about; no word: all of the library. */
 export interface TorrentFilter {

@@ -47,8 +47,7 @@ export interface RotationOptions {
 
 /**
  * Takes all torrents in turn: a few lookups at a time, those that hunger first, each again after a quarter of an hour. Beside
- * them those of a source, one a second at most: more than that many seconds are in a quarter of an hour, and their turn comes
- * later, 5,000 of them every 83 minutes.
+ * them those of a source, one a second at most: of more than 900 the turn comes later than that, of 5,000 every 83 minutes.
  */
 export class Rotation {
   readonly #options: RotationOptions;
