@@ -1,97 +1,53 @@
 // npm run bench idle [-- flags]: what many torrents that nobody asks for cost: start, memory, waking, strangers, announces.
-// docs/decisions/0026-cold-torrents.md tells what came of it.
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+// With --beside, libtorrent with as many, and transmission. docs/decisions/0026-cold-torrents.md tells what came of it.
+import { mkdir } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type Bae, startBae } from '../test/parts/bae.ts';
-import { startLibtorrent } from '../test/parts/clients/libtorrent.ts';
-import { type CountingTracker, shake, startCountingTracker } from '../test/parts/handshakes.ts';
+import { type CountingTracker, startCountingTracker } from '../test/parts/handshakes.ts';
 import { ensureParts } from '../test/parts/install.ts';
-import { dropTrackers, fillLibrary, infoOf } from '../test/parts/many-torrents.ts';
+import { dropTrackers, fillLibrary } from '../test/parts/many-torrents.ts';
 import { temporaryFolder } from '../test/parts/process.ts';
-import { cpuSecondsOf } from './load/peers.ts';
+import { rssOf, say, sayHandshakes, sayMemory, sayStrangers, watch } from './load/idle-measures.ts';
+import { startManyInLibtorrent, startManyInTransmission } from './load/many-peers.ts';
 
 const { values } = parseArgs({
   options: {
     torrents: { type: 'string', default: '50000' },
-    handshakes: { type: 'string', default: '1000' },
-    strangers: { type: 'string', default: '5000' },
+    handshakes: { type: 'string', default: '2000' },
+    strangers: { type: 'string', default: '10000' },
+    /** Watched in each state. */
     seconds: { type: 'string', default: '20' },
-    libtorrent: { type: 'boolean', default: false },
+    /** A second, sustained; 0 leaves that out. */
+    announces: { type: 'string', default: '28' },
+    beside: { type: 'boolean', default: false },
   },
 });
 const torrents = Number(values.torrents);
+const handshakes = Number(values.handshakes);
+const strangers = Number(values.strangers);
 const seconds = Number(values.seconds);
 /** Each torrent announces this often: 50,000 of them 28 times a second. */
 const INTERVAL_SECONDS = 1_785;
-const STRANGERS_AT_ONCE = 8;
+/** The same where a rate is measured: the torrents that have a tracker come round in it. */
+const SHORT_INTERVAL_SECONDS = 60;
+/** After a start all are due and go out at 40 a second. */
+const FIRST_ANNOUNCES_A_SECOND = 40;
+/** Another client may announce all at its start; after that many seconds it is watched all the same. */
+const SETTLE_SECONDS = 240;
+/** transmission is not made for more. */
+const TRANSMISSION_TORRENTS = 10_000;
 
-async function rssOf(pid: number): Promise<{ rss: number; peak: number }> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const mib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1_024;
-  return { rss: mib('VmRSS'), peak: mib('VmHWM') };
-}
-
-const say = (what: string, value: string) => console.log(`${what.padEnd(52)} ${value}`);
-
-async function sayMemory(when: string, pid: number): Promise<void> {
-  const { rss, peak } = await rssOf(pid);
-  say(`${when}: RSS, MiB (peak)`, `${rss.toFixed(0)} (${peak.toFixed(0)})`);
-}
-
-/** Milliseconds from the start to an answer on the peer port, and until `readyz` says so. */
+/** Seconds from the start until `readyz` says so: peers are accepted then. */
 async function start(bae: Bae): Promise<void> {
   const began = performance.now();
   await bae.start();
   say('start until ready, s', ((performance.now() - began) / 1_000).toFixed(2));
 }
 
-/** CPU of one core while nothing is asked. */
-async function watch(what: string, pid: number, tracker: CountingTracker): Promise<void> {
-  const [cpu, announces] = [await cpuSecondsOf(pid), tracker.announces];
-  await delay(seconds * 1_000);
-  const used = (await cpuSecondsOf(pid)) - cpu;
-  const rate = (tracker.announces - announces) / seconds;
-  say(`${what}: ${rate.toFixed(1)} announces a second; % of a core`, ((used / seconds) * 100).toFixed(1));
-}
-
-/** Handshakes for random torrents, one after the other. */
-async function wake(what: string, port: number, infoHashes: readonly Buffer[], count: number): Promise<void> {
-  const times: number[] = [];
-  let failed = 0;
-  for (let at = 0; at < count; at++) {
-    const infoHash = infoHashes[Math.floor(Math.random() * infoHashes.length)] as Buffer;
-    const took = await shake(port, infoHash);
-    if (took === null) failed++;
-    else times.push(took);
-  }
-  times.sort((a, b) => a - b);
-  const at = (share: number) => (times[Math.floor(times.length * share)] ?? Number.NaN).toFixed(1);
-  say(`${what}: ms to the bitfield, p50 / p99 / most`, `${at(0.5)} / ${at(0.99)} / ${times.at(-1)?.toFixed(1)}`);
-  if (failed > 0) say(`${what}: not answered`, `${failed} of ${count}`);
-}
-
-async function strangers(pid: number, port: number, count: number, kind: 'unknown' | 'silent'): Promise<number> {
-  const cpu = await cpuSecondsOf(pid);
-  let left = count;
-  const one = async () => {
-    while (left-- > 0) await shake(port, kind === 'unknown' ? randomBytes(20) : null);
-  };
-  await Promise.all(Array.from({ length: STRANGERS_AT_ONCE }, one));
-  return (((await cpuSecondsOf(pid)) - cpu) / count) * 1e6;
-}
-
-async function measureStrangers(pid: number, port: number): Promise<void> {
-  const count = Number(values.strangers);
-  await strangers(pid, port, 500, 'unknown');
-  const silent = await strangers(pid, port, count, 'silent');
-  const unknown = await strangers(pid, port, count, 'unknown');
-  say('a connection that says nothing, CPU µs', silent.toFixed(0));
-  say('a handshake with an unknown info-hash, CPU µs', `${unknown.toFixed(0)}, ${(unknown - silent).toFixed(0)} more`);
-}
+const measured = (bae: Bae) => ({ name: 'bae', pid: bae.pid(), port: bae.peerPort });
 
 async function benchBae(folder: string): Promise<void> {
   const tracker = await startCountingTracker(INTERVAL_SECONDS);
@@ -109,66 +65,103 @@ async function benchBae(folder: string): Promise<void> {
     say('(the library was written in, s)', ((performance.now() - began) / 1_000).toFixed(0));
     await start(bae);
     await sayMemory('after the start', bae.pid());
-    await watch('after the start', bae.pid(), tracker);
+    await watch('after the start', bae.pid(), tracker, seconds);
     await sayMemory('while announcing', bae.pid());
-    await wake('cold, one after the other', bae.peerPort, infoHashes, Number(values.handshakes));
-    await measureStrangers(bae.pid(), bae.peerPort);
-    await sayMemory('after the handshakes', bae.pid());
-    const listed = performance.now();
-    const list = await bae.api<unknown[]>('GET', '/torrents');
-    say(`list of ${list.length}, s`, ((performance.now() - listed) / 1_000).toFixed(2));
+    await sayList(bae);
     await sayMemory('after the list', bae.pid());
-    const asked = performance.now();
-    await bae.api('GET', '/stats');
-    say('stats, s', ((performance.now() - asked) / 1_000).toFixed(2));
-    say('stop, s', ((await bae.stop()).milliseconds / 1_000).toFixed(2));
+    // Before the handshakes: what those woke goes cold meanwhile, and that is work too.
+    await sayStrangers(measured(bae), strangers);
+    await sayHandshakes(measured(bae), infoHashes, handshakes);
+    await sayMemory(`with ${handshakes} torrents just woken`, bae.pid());
+    await stop(bae);
+    if (Number(values.announces) > 0) await benchRate(bae, tracker, Number(values.announces));
     await dropTrackers(bae.dataDir);
     await start(bae);
     await delay(3_000);
-    await watch('without trackers', bae.pid(), tracker);
+    await watch('without trackers', bae.pid(), tracker, seconds);
   } finally {
     await bae.remove();
     tracker.stop();
   }
 }
 
-/** The same torrents in libtorrent, added one by one as seeds, unchecked. */
-async function benchLibtorrent(folder: string): Promise<void> {
+async function sayList(bae: Bae): Promise<void> {
+  const listed = performance.now();
+  const list = await bae.api<unknown[]>('GET', '/torrents');
+  say(`list of ${list.length}, s`, ((performance.now() - listed) / 1_000).toFixed(2));
+  const asked = performance.now();
+  await bae.api('GET', '/stats');
+  say('stats, s', ((performance.now() - asked) / 1_000).toFixed(2));
+}
+
+async function stop(bae: Bae): Promise<void> {
+  say('stop, s', ((await bae.stop()).milliseconds / 1_000).toFixed(2));
+}
+
+/** All torrents are seeded, and as many have a tracker as make that rate. */
+async function benchRate(bae: Bae, tracker: CountingTracker, perSecond: number): Promise<void> {
+  const announced = perSecond * SHORT_INTERVAL_SECONDS;
+  await dropTrackers(bae.dataDir, announced);
+  tracker.intervalSeconds = SHORT_INTERVAL_SECONDS;
+  await start(bae);
+  await delay((announced / FIRST_ANNOUNCES_A_SECOND + 3) * 1_000);
+  await watch('sustained', bae.pid(), tracker, SHORT_INTERVAL_SECONDS);
+  await sayMemory('after a round of announces', bae.pid());
+  await bae.stop();
+}
+
+type Beside = readonly [name: string, start: typeof startManyInLibtorrent, count: number, shakes: boolean];
+
+/** Another program with as many torrents, or as many as it is usually given. */
+async function benchBeside(folder: string, [name, startMany, count, shakes]: Beside): Promise<void> {
   const tracker = await startCountingTracker(INTERVAL_SECONDS);
-  const files = join(folder, 'torrents');
-  await mkdir(files);
-  const infos = Array.from({ length: torrents }, (_, at) => infoOf(at + 1));
-  const paths: string[] = [];
-  for (const [at, info] of infos.entries()) {
-    const path = join(files, `${at}.torrent`);
-    const announce = Buffer.from(`8:announce${tracker.url.length}:${tracker.url}4:info`);
-    await writeFile(path, Buffer.concat([Buffer.from('d'), announce, info, Buffer.from('e')]));
-    paths.push(path);
-  }
-  const infoHashes = infos.map((info) => createHash('sha1').update(info).digest());
-  const began = performance.now();
-  const session = await startLibtorrent();
+  const where = join(folder, name);
+  await mkdir(where);
+  const seeds = await startMany(where, count, tracker.url);
+  const { pid, port, infoHashes } = seeds;
   try {
-    for (const path of paths) await session.add({ torrent: path, folder: files, seed: true });
-    say('libtorrent: all added, s', ((performance.now() - began) / 1_000).toFixed(1));
-    await delay(5_000);
-    await sayMemory('libtorrent', session.pid);
-    await watch('libtorrent', session.pid, tracker);
-    await wake('libtorrent', session.port, infoHashes, Number(values.handshakes));
-    await measureStrangers(session.pid, session.port);
+    say(`${name}: ${count} torrents, start until all are there, s`, seeds.startSeconds.toFixed(1));
+    await sayMemory(name, pid);
+    const { rss } = await rssOf(pid);
+    say(`${name}: of it each torrent, kB`, ((rss * 1_048.576) / count).toFixed(1));
+    await settle(tracker, count);
+    await watch(name, pid, tracker, seconds);
+    await sayMemory(`${name}, later`, pid);
+    if (!shakes) return;
+    await sayHandshakes({ name, pid, port }, infoHashes, handshakes);
+    await sayStrangers({ name, pid, port }, strangers);
   } finally {
-    await session.stop('kill');
+    await seeds.stop();
     tracker.stop();
   }
+}
+
+/** Until no more is announced than its interval asks for. */
+async function settle(tracker: CountingTracker, count: number): Promise<void> {
+  const began = performance.now();
+  const usual = (2 * count) / INTERVAL_SECONDS + 1;
+  for (let rate = Number.POSITIVE_INFINITY; rate > usual; ) {
+    if (performance.now() - began > SETTLE_SECONDS * 1_000) break;
+    const before = tracker.announces;
+    await delay(5_000);
+    rate = (tracker.announces - before) / 5;
+  }
+  say(
+    '  (first announces took, s; how many)',
+    `${((performance.now() - began) / 1_000).toFixed(0)}; ${tracker.announces}`,
+  );
 }
 
 console.log(`${torrents} torrents of 300 pieces and 4 files; ${cpus()[0]?.model}, Node ${process.version}`);
 const folder = await temporaryFolder('idle');
 try {
   await benchBae(folder.path);
-  if (values.libtorrent) {
+  if (values.beside) {
     await ensureParts();
-    await benchLibtorrent(folder.path);
+    await benchBeside(folder.path, ['libtorrent', startManyInLibtorrent, torrents, true]);
+    // Its handshakes are not measured.
+    const some = Math.min(torrents, TRANSMISSION_TORRENTS);
+    await benchBeside(folder.path, ['transmission', startManyInTransmission, some, false]);
   }
 } finally {
   await folder.remove();

@@ -150,6 +150,10 @@ async function startRooms(
   });
   closers.push(() => imports.stop());
   await seeder.start();
+  const { binding } = base.networks;
+  binding?.onChange(() => {
+    if (binding.isUp) seeder.retryAll();
+  });
   await imports.start();
   const asked = Promise.withResolvers<void>();
   const application = createApplication({
@@ -256,10 +260,7 @@ async function openEngine(base: Base, vault: Vault, dht: Dht | null, keeper: Ses
   const newPeerId = () => makePeerId(random, version);
   const discovery = { scheduler, ...(dht !== null && { dht }), ...(config.lsd && { local }) };
   const sessions = new Sessions({ engine, ...discovery, ...common, newPeerId, keeper });
-  binding?.onChange(() => {
-    if (binding.isUp) for (const session of sessions.all()) session.retry();
-  });
-  return { engine, peerPort: port, sessions, scheduler, newPeerId };
+  return { engine, peerPort: port, sessions, newPeerId, ...discovery };
 }
 
 /** Opens both ways in; returns where TCP callers reach it. */

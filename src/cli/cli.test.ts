@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -68,6 +69,17 @@ describe('commands', () => {
     expect(err).toContain('start one with "bae serve"');
     expect(await run('imports', '--json', '--data', data)).toBe(5);
     expect(err).toContain('{"error":{"kind":"no-server"');
+  });
+
+  test('a list that breaks off is no list (6)', async () => {
+    const server = createServer((_, reply) => {
+      reply.writeHead(200);
+      reply.write('[{"id":"t1"},', () => reply.destroy());
+    });
+    await new Promise<void>((ready) => server.listen(join(data, 'bae.sock'), ready));
+    expect(await run('list', '--data', data)).toBe(6);
+    expect([out, err]).toEqual(['', 'bae: The reply of the server broke off: try again, or see its log.\n']);
+    server.close();
   });
 
   test('settings of a torrent are upload and download, as sizes', async () => {

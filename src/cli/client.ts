@@ -76,10 +76,16 @@ function send(options: ClientOptions, socketPath: string, method: string, path: 
 async function readAll(reply: IncomingMessage): Promise<string> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  for await (const part of reply) {
-    bytes += (part as Buffer).length;
-    if (bytes > REPLY_BYTES) throw new BaeError('failed', 'The reply of the server is too large.');
-    parts.push(part as Buffer);
+  try {
+    for await (const part of reply) {
+      bytes += (part as Buffer).length;
+      if (bytes > REPLY_BYTES) throw new BaeError('failed', 'The reply of the server is too large.');
+      parts.push(part as Buffer);
+    }
+  } catch (cause) {
+    // The server says so when it fails in the middle of a long answer; its log says why.
+    if (reply.complete || cause instanceof BaeError) throw cause;
+    throw new BaeError('unavailable', 'The reply of the server broke off: try again, or see its log.', { cause });
   }
   return Buffer.concat(parts).toString('utf8');
 }

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { callSocket } from '../../test/parts/bae.ts';
 import { BaeError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
 import { createHttp, listenSocket, listenTcp } from './index.ts';
-import type { Application, ImportView, NewImport } from './ports.ts';
+import type { Application, ImportView, NewImport, TorrentView } from './ports.ts';
 
 const TOKEN = 'a-token-for-the-tests';
 const view: ImportView = {
@@ -200,6 +201,57 @@ describe('the API', () => {
       '/torrents/{id}/seeding/stop',
       '/torrents/{id}/unpin',
     ]);
+  });
+});
+
+describe('the list of torrents', () => {
+  const torrent = (number: number) => ({ id: `t${number}`, name: `Müsli ${number}` }) as TorrentView;
+  const listOf = (torrents: Application['torrents']) => surface({ torrents }).socket;
+
+  test('is one JSON array, whatever pages it comes in', async () => {
+    for (const pages of [[], [[torrent(1)]], [[torrent(1), torrent(2)], [torrent(3)]]]) {
+      const reply = await listOf(async function* () {
+        yield* pages;
+      }).request('/api/v1/torrents');
+      expect(reply.headers.get('content-type')).toBe('application/json');
+      expect(await reply.text()).toBe(JSON.stringify(pages.flat()));
+    }
+  });
+
+  test('is read as it is taken, and no further once nobody takes it', async () => {
+    let pages = 0;
+    let isOver = false;
+    const reply = await listOf(async function* () {
+      try {
+        for (;;) yield [torrent(++pages)];
+      } finally {
+        isOver = true;
+      }
+    }).request('/api/v1/torrents');
+    const reader = (reply.body as ReadableStream).getReader();
+    for (let count = 0; count < 5; count++) await reader.read();
+    expect(pages).toBe(6);
+    await reader.cancel();
+    expect([pages, isOver]).toEqual([6, true]);
+  });
+
+  test('that cannot be read is an error with its status; one that breaks off is no shorter list', async () => {
+    const failing = (after: number) =>
+      listOf(async function* () {
+        for (let count = 0; count < after; count++) yield [torrent(count)];
+        throw new BaeError('unavailable', 'The disk is gone.');
+      });
+    expect((await failing(0).request('/api/v1/torrents')).status).toBe(503);
+    const folder = mkdtempSync(join(tmpdir(), 'bae-http-'));
+    const path = join(folder, 'bae.sock');
+    const listening = await listenSocket(failing(2), path);
+    // The adapter of hono says there what a broken answer died of.
+    const said = vi.spyOn(console, 'error').mockReturnValue();
+    await expect(callSocket(path, 'GET', '/api/v1/torrents')).rejects.toThrow();
+    expect(said).toHaveBeenCalledWith(expect.objectContaining({ message: 'The disk is gone.' }));
+    said.mockRestore();
+    await listening.close();
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -182,7 +182,8 @@ export interface Application {
   import(id: string): Promise<ImportView>;
   cancelImport(id: string): Promise<ImportView>;
   retryImport(id: string): Promise<ImportView>;
-  torrents(): Promise<readonly TorrentView[]>;
+  /** All torrents, by ascending id, some at a time. */
+  torrents(): AsyncIterable<readonly TorrentView[]>;
   /** By a torrent's or a release's id. */
   torrent(id: string): Promise<TorrentDetail>;
   setSeeding(id: string, on: boolean): Promise<readonly TorrentView[]>;

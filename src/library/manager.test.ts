@@ -4,7 +4,7 @@ import { systemClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import { LibraryManager, type SeedingChange } from './manager.ts';
 import { describeProvisional, MAX_TRACKS } from './provisional.ts';
-import { PAGE_ROWS } from './queries.ts';
+import { TORRENTS_PER_PAGE } from './queries.ts';
 
 let database: Awaited<ReturnType<typeof temporaryDatabase>>;
 let library: LibraryManager;
@@ -272,7 +272,7 @@ describe('torrents', () => {
 
   test('more than a page of them come all', async () => {
     const { bundle } = await content();
-    const torrents = Array.from({ length: PAGE_ROWS + 3 }, (_, index) => {
+    const torrents = Array.from({ length: TORRENTS_PER_PAGE + 3 }, (_, index) => {
       const info_hash = Buffer.alloc(20, 9);
       info_hash.writeUInt32BE(index);
       return database.db.insertInto('torrents').values({
@@ -290,6 +290,6 @@ describe('torrents', () => {
     });
     await database.batch(torrents);
     const all = await library.getSeedingTorrents();
-    expect(new Set(all.map(({ id }) => id)).size).toBe(PAGE_ROWS + 3);
+    expect(new Set(all.map(({ id }) => id)).size).toBe(TORRENTS_PER_PAGE + 3);
   });
 });

@@ -13,6 +13,7 @@ import {
   releasesOnBundles,
   settingsOfTorrents,
   type TorrentFilter,
+  torrentPages,
   torrentsOfRelease,
   totalsOf,
   tracksOf,
@@ -102,6 +103,11 @@ export class LibraryManager {
   /** The library's torrents, by ascending id. */
   torrents(filter?: TorrentFilter): Promise<LibraryTorrent[]> {
     return listTorrents(this.#db, filter);
+  }
+
+  /** The same, some at a time: all of a large library take much memory. */
+  torrentPages(): AsyncGenerator<LibraryTorrent[]> {
+    return torrentPages(this.#db);
   }
 
   /** Sums over all torrents of the library. */

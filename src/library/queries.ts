@@ -6,7 +6,9 @@ import type { LibraryFile, LibraryRelease, LibraryTorrent, LibraryTotals, Librar
 type Db = Kysely<Schema>;
 
 /** Rows asked for at a time; a library has any number. */
-export const PAGE_ROWS = 1000;
+const PAGE_ROWS = 1000;
+/** The same for torrents, whose rows are large: what a page takes while it lives stays taken. */
+export const TORRENTS_PER_PAGE = 60;
 
 /** Which torrents a list is about; no word: all of the library. */
 export interface TorrentFilter {
@@ -14,16 +16,22 @@ export interface TorrentFilter {
   readonly onlySeeding?: boolean;
 }
 
-/** The library's torrents by ascending id, page by page, so that no query is long. */
-export async function listTorrents(db: Db, filter: TorrentFilter = {}): Promise<LibraryTorrent[]> {
-  const torrents: LibraryTorrent[] = [];
-  if (filter.ids?.length === 0) return torrents;
+/** The library's torrents by ascending id, at most TORRENTS_PER_PAGE at a time; no page is empty. */
+export async function* torrentPages(db: Db, filter: TorrentFilter = {}): AsyncGenerator<LibraryTorrent[]> {
+  if (filter.ids?.length === 0) return;
   for (let after = 0; ; ) {
     const page = await pageOfTorrents(db, filter, after);
-    torrents.push(...page);
-    if (page.length < PAGE_ROWS) return torrents;
+    if (page.length > 0) yield page;
+    if (page.length < TORRENTS_PER_PAGE) return;
     after = (page.at(-1) as LibraryTorrent).id;
   }
+}
+
+/** All pages as one list. */
+export async function listTorrents(db: Db, filter: TorrentFilter = {}): Promise<LibraryTorrent[]> {
+  const torrents: LibraryTorrent[] = [];
+  for await (const page of torrentPages(db, filter)) torrents.push(...page);
+  return torrents;
 }
 
 async function pageOfTorrents(db: Db, filter: TorrentFilter, after: number): Promise<LibraryTorrent[]> {
@@ -33,7 +41,7 @@ async function pageOfTorrents(db: Db, filter: TorrentFilter, after: number): Pro
     .where('completed_at', 'is not', null)
     .where('id', '>', after)
     .orderBy('id')
-    .limit(PAGE_ROWS);
+    .limit(TORRENTS_PER_PAGE);
   if (filter.ids !== undefined) query = query.where('id', 'in', filter.ids);
   if (filter.onlySeeding) query = query.where('is_seeding', '=', true);
   const rows = await query.execute();

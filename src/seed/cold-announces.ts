@@ -9,6 +9,7 @@ import {
   type AnnounceScheduler,
   type PeerAddress,
   type RestedAnnounces,
+  type RestedTracker,
   type SavedAnnounces,
   type SessionSpec,
   WANTED_SEEDING,
@@ -116,6 +117,18 @@ export class ColdAnnounces {
     if (rested === null && 'session' in announcing) announcing.leave();
     this.add(slot, rested ?? later);
     if (unsaved !== null) this.#held.set(slot, { slot, handle: null, saved: unsaved, isSaved: false });
+  }
+
+  /** The network is back: trackers that could not be reached are asked again as soon as their turn comes. */
+  retryFailed(): void {
+    const dueAt = this.#seconds();
+    for (const slot of this.#cells.failing()) {
+      // What is under way, or about to be, sees the network as it is now.
+      if (this.#loading.has(slot) || this.#held.get(slot)?.handle) continue;
+      const { next, trackers } = this.#cells.get(slot);
+      this.#wheel.delete(slot);
+      this.add(slot, { dueAt, next, trackers: trackers.map(asReachable) });
+    }
   }
 
   /** Trackers of a cold torrent, as far as they were asked. */
@@ -246,4 +259,10 @@ export class ColdAnnounces {
   #seconds(): number {
     return this.#deps.clock.monotonic() / 1_000;
   }
+}
+
+/** Its pauses begin anew; what it said last stands until it says something else. */
+function asReachable(tracker: RestedTracker): RestedTracker {
+  if (tracker.state !== 'failing') return tracker;
+  return { ...tracker, notBefore: Number.NEGATIVE_INFINITY, failures: 0 };
 }

@@ -36,12 +36,34 @@ describe('a cold torrent', () => {
     await second.seeder.stop();
   });
 
-  test('is no public one, which the DHT and the local network must hear of', async () => {
-    await addTorrent();
-    const id = await addTorrent({ isPrivate: false });
-    const { seeder, engine } = await run();
+  test('that is public has its turn in the DHT without being woken, a private one never; peers found there wake it', async () => {
+    const ids = [await addTorrent(), await addTorrent({ isPrivate: false }), await addTorrent({ isPrivate: false })];
+    const hashes = await Promise.all(ids.map(async (id) => (await library.torrent(id)).infoHash));
+    const scene = await run();
+    const { seeder, engine, lookups, torrent, wake } = scene;
     await seeder.start();
-    await vi.waitFor(() => expect(engine.torrents().map((torrent) => torrent.id)).toEqual([id]));
+    const next = (seconds: number) => lookups.source?.next(seconds, 900) ?? null;
+    const turns = [next(1), next(2), next(3)];
+    expect(turns.map((turn) => turn?.infoHash ?? null)).toEqual([hashes[1], hashes[2], null]);
+    expect([engine.torrents(), scene.clock.timers.size]).toEqual([[], 0]);
+    const sought = (hash: Buffer | undefined) => lookups.local.dormant?.(hash as Buffer) ?? null;
+    expect(hashes.map((hash) => sought(hash) !== null)).toEqual([false, true, true]);
+
+    turns[0]?.found([{ host: '30.0.0.1', port: 1 }]);
+    await vi.waitFor(() => expect(engine.torrents()).toHaveLength(1));
+    expect(torrent().infoHash).toEqual(hashes[1]);
+    // Awake, it is its session's to look up, and that knows when it was.
+    expect(lookups.begun).toEqual([`${hashes[1]?.toString('hex')} 1`]);
+    expect(next(1e6)?.infoHash).toEqual(hashes[2]);
+    expect(next(1e6)).toBeNull();
+    await coolAll(scene);
+    await vi.waitFor(() => expect(sought(hashes[1])).not.toBeNull());
+    expect(next(1e6)?.infoHash).toEqual(hashes[1]);
+
+    await wake(ids[0] as number);
+    await coolAll(scene);
+    await library.setTorrentSeeding(ids[1] as number, false);
+    expect([next(1e9)?.infoHash, next(1e9)]).toEqual([hashes[2], null]);
     await seeder.stop();
   });
 
@@ -64,6 +86,34 @@ describe('a cold torrent', () => {
     // Nobody was told anything: to its tracker it was there all the time.
     expect(events).toEqual(['started 0']);
     await seeder.stop();
+  });
+
+  test('that was well needs no write when it is woken; what is wrong later is said, and taken back', async () => {
+    const id = await addTorrent();
+    const { seeder, wake, torrent } = await run();
+    await seeder.start();
+    const said = vi.spyOn(library, 'setTorrentError');
+    await wake(id);
+    torrent().listener.onMissing?.(0);
+    expect(said).not.toHaveBeenCalled();
+    const error = async () => (await library.torrents())[0]?.error;
+    torrent().listener.onMissing?.(2);
+    await vi.waitFor(async () => expect(await error()).toContain('2 pieces'));
+    torrent().listener.onMissing?.(0);
+    await vi.waitFor(async () => expect(await error()).toBeNull());
+    torrent().listener.onError?.(new Error('the store is odd'));
+    await vi.waitFor(async () => expect(await error()).toContain('odd'));
+    torrent().listener.onMissing?.(0);
+    await vi.waitFor(async () => expect(await error()).toBeNull());
+    await seeder.stop();
+    // What an earlier run said is taken back too.
+    await library.setTorrentError(id, 'it was odd');
+    const second = await run();
+    await second.seeder.start();
+    await vi.waitFor(() => expect(second.engine.torrents()).toHaveLength(1));
+    second.torrent().listener.onMissing?.(0);
+    await vi.waitFor(async () => expect(await error()).toBeNull());
+    await second.seeder.stop();
   });
 
   test('takes an announce under way along when it is woken', async () => {
@@ -183,6 +233,29 @@ describe('a cold torrent', () => {
     );
     expect(new Set(scene.announces.map(({ infoHash }) => infoHash.toString('hex'))).size).toBe(120);
     await scene.seeder.stop();
+  });
+
+  test('whose announce failed while the network was gone is announced when it is back, once', async () => {
+    const ids = [await addTorrent(), await addTorrent(), await addTorrent()];
+    const scene = await run();
+    scene.says.isAway = true;
+    await scene.seeder.start();
+    const states = () => ids.map((id) => scene.seeder.trackers(id)[0]?.state);
+    await vi.waitFor(() => expect(states()).toEqual(['failing', 'failing', 'failing']));
+    scene.tick();
+    expect(scene.announces).toHaveLength(3);
+    scene.says.isAway = false;
+    scene.seeder.retryAll();
+    await vi.waitFor(() => {
+      scene.tick();
+      expect(states()).toEqual(['working', 'working', 'working']);
+    });
+    expect(scene.announces).toHaveLength(6);
+    // What works is not hurried.
+    scene.seeder.retryAll();
+    scene.tick();
+    await scene.seeder.stop();
+    expect(scene.announces).toHaveLength(6);
   });
 
   test('is woken for leechers that its tracker names, not for seeds', async () => {

@@ -4,12 +4,10 @@ import { COOL_MILLISECONDS, coolable, LEAST_AWAKE_MILLISECONDS, MOST_AWAKE } fro
 
 const NOW = 1e9;
 
-function awake(
-  list: readonly { idle: number | null; left?: number; isPrivate?: boolean }[],
-): Map<number, TorrentSession> {
+function awake(list: readonly { idle: number | null; left?: number }[]): Map<number, TorrentSession> {
   return new Map(
-    list.map(({ idle, left = 0, isPrivate = true }, at) => {
-      const torrent = { idleSince: idle === null ? null : NOW - idle, left, isPrivate };
+    list.map(({ idle, left = 0 }, at) => {
+      const torrent = { idleSince: idle === null ? null : NOW - idle, left };
       return [at, { torrent } as TorrentSession];
     }),
   );
@@ -19,12 +17,6 @@ test('whole torrents go cold after their time without peers', () => {
   const one = { idle: COOL_MILLISECONDS };
   const list = [one, { idle: COOL_MILLISECONDS - 1 }, { idle: null }, { ...one, left: 1 }, { idle: 9e8 }];
   expect(coolable(awake(list), NOW)).toEqual([4, 0]);
-});
-
-test('public ones stay awake, as long as there are not too many', () => {
-  const one = { idle: 100 * COOL_MILLISECONDS, isPrivate: false };
-  expect(coolable(awake(new Array(MOST_AWAKE).fill(one)), NOW)).toEqual([]);
-  expect(coolable(awake(new Array(MOST_AWAKE + 2).fill(one)), NOW)).toHaveLength(2);
 });
 
 test('of too many the longest idle go sooner, but not those woken a moment ago', () => {

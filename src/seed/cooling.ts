@@ -8,22 +8,18 @@ export const MOST_AWAKE = 1_000;
 export const LEAST_AWAKE_MILLISECONDS = 10_000;
 
 /**
- * The ids of torrents that should go cold, the longest idle first: whole ones, without peers. Public ones only when too many
- * are awake, since the DHT and the local network hear of those that are. Looks at awake ones only. `now` is the clock's
- * monotonic time.
+ * The ids of torrents that should go cold, the longest idle first: whole ones, without peers. Looks at awake ones only. `now`
+ * is the clock's monotonic time.
  */
 export function coolable(awake: ReadonlyMap<number, TorrentSession>, now: number): number[] {
-  const idle: { id: number; milliseconds: number; isPrivate: boolean }[] = [];
+  const idle: { id: number; milliseconds: number }[] = [];
   for (const [id, { torrent }] of awake) {
     if (torrent.idleSince === null || torrent.left > 0) continue;
-    idle.push({ id, milliseconds: now - torrent.idleSince, isPrivate: torrent.isPrivate });
+    idle.push({ id, milliseconds: now - torrent.idleSince });
   }
   const tooMany = awake.size - MOST_AWAKE;
   return idle
     .sort((a, b) => b.milliseconds - a.milliseconds)
-    .filter(({ milliseconds, isPrivate }, at) => {
-      if (at < tooMany) return milliseconds >= LEAST_AWAKE_MILLISECONDS;
-      return isPrivate && milliseconds >= COOL_MILLISECONDS;
-    })
+    .filter(({ milliseconds }, at) => milliseconds >= (at < tooMany ? LEAST_AWAKE_MILLISECONDS : COOL_MILLISECONDS))
     .map(({ id }) => id);
 }

@@ -11,6 +11,9 @@ import { LibraryManager } from '../library/index.ts';
 import {
   type AnnounceRequest,
   AnnounceScheduler,
+  type Dht,
+  type LocalDiscovery,
+  type LookupSource,
   makePeerId,
   type PeerAddress,
   parseInfo,
@@ -94,12 +97,34 @@ export function useLibrary(): void {
   });
 }
 
+/** A DHT and a local network that look nothing up by themselves. */
+class QuietLookups {
+  /** Info-hashes, and when each was looked up before. */
+  readonly begun: string[] = [];
+  source: LookupSource | null = null;
+  readonly dht: Pick<Dht, 'add' | 'follow'> = {
+    add: ({ infoHash }, lookedUpAt = null) => {
+      this.begun.push(`${infoHash.toString('hex')} ${lookedUpAt}`);
+      return { lookedUpAt, stop: () => undefined };
+    },
+    follow: (source) => {
+      this.source = source;
+    },
+  };
+  readonly local: Pick<LocalDiscovery, 'add' | 'dormant'> = { dormant: null, add: () => ({ stop: () => undefined }) };
+}
+
 /** One run of bae's seeding side. */
 export async function run() {
   const events: string[] = [];
   const announces: (AnnounceRequest & { host: string })[] = [];
   const leases = { open: 0, handles: 0 };
-  const says = { refusal: null as string | null, leechers: null as number | null, peers: [] as PeerAddress[] };
+  const says = {
+    refusal: null as string | null,
+    isAway: false,
+    leechers: null as number | null,
+    peers: [] as PeerAddress[],
+  };
   let held: Promise<void> = Promise.resolve();
   const client: TrackerClient = {
     async announce(url, request) {
@@ -107,6 +132,7 @@ export async function run() {
       announces.push({ ...request, host: url.host });
       events.push(`${event ?? 'regular'} ${uploaded}`);
       await held;
+      if (says.isAway) throw new TrackerError('unreachable', 'no address to announce from');
       if (says.refusal !== null) throw new TrackerError('refused', says.refusal);
       const none = { minIntervalSeconds: null, seeders: null, warning: null, trackerId: null };
       return { ...none, intervalSeconds: 1800, leechers: says.leechers, peers: says.peers };
@@ -118,6 +144,7 @@ export async function run() {
   const journal = new SessionJournal({ database, file, clock, log: silentLog });
   await journal.recover();
   const engine = new QuietEngine();
+  const lookups = new QuietLookups();
   const scheduler = new AnnounceScheduler({
     clients: new Map([['http:', client]]),
     clock: systemClock,
@@ -128,7 +155,16 @@ export async function run() {
   });
   const random = systemRandom;
   const newPeerId = () => makePeerId(random, '0.1.0');
-  const sessions = new Sessions({ engine, scheduler, clock, random, log: silentLog, newPeerId, keeper: journal });
+  const sessions = new Sessions({
+    engine,
+    scheduler,
+    ...{ dht: lookups.dht, local: lookups.local },
+    clock,
+    random,
+    log: silentLog,
+    newPeerId,
+    keeper: journal,
+  });
   const pins: string[] = [];
   const vault = {
     pieces: piecesOf(leases),
@@ -138,7 +174,18 @@ export async function run() {
     },
     unpinChunks: async (id: number) => void pins.push(`unpin ${id}`),
   } as unknown as Vault;
-  const deps = { database, library, vault, sessions, journal, scheduler, newPeerId, clock, random };
+  const deps = {
+    ...{ dht: lookups.dht, local: lookups.local },
+    database,
+    library,
+    vault,
+    sessions,
+    journal,
+    scheduler,
+    newPeerId,
+    clock,
+    random,
+  };
   const seeder = new TorrentSeeder({ ...deps, log: silentLog });
   engine.dormant = seeder.dormant;
   const wake = async (id: number) => {
@@ -155,7 +202,7 @@ export async function run() {
   const tick = () => {
     for (const call of clock.ticks) call();
   };
-  const hands = { wake, tick, holdAnnounces, torrent };
+  const hands = { wake, tick, holdAnnounces, torrent, lookups };
   return { seeder, ...hands, announces, sessions, engine, events, says, clock, journal, pins, leases };
 }
 

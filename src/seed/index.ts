@@ -2,4 +2,4 @@ export { type CounterRecord, decodeRecords, encodeRecord } from './counter-recor
 export { DhtMemory, type DhtMemoryDeps } from './dht-memory.ts';
 export { type JournalDeps, openJournal, type SessionJournal } from './journal.ts';
 export { type SeederDeps, TorrentSeeder } from './seeder.ts';
-export type { SeedView } from './seeds.ts';
+export type { SeedView } from './seeds-deps.ts';

@@ -145,6 +145,21 @@ describe('the database', () => {
     expect((await journal.load(fake.id))?.uploadedBytes).toBe(8);
   });
 
+  test('is waited for while it is told of that one, and not while it is told of others', async () => {
+    const fake = await known(5);
+    fake.uploaded = 8;
+    const writing = await database.db.startTransaction().execute();
+    journal.changed(session(fake));
+    const saving = journal.flush();
+    const settled = vi.fn();
+    const settling = journal.settle(fake.id).then(settled);
+    expect(await journal.load(fake.id + 1)).toBeNull();
+    expect(settled).not.toHaveBeenCalled();
+    await writing.rollback().execute();
+    await Promise.all([settling, saving]);
+    expect((await journal.load(fake.id))?.uploadedBytes).toBe(8);
+  });
+
   test('forgets a session that is over, and keeps what the torrent counted', async () => {
     const fake = await known(5);
     journal.changed(session({ ...fake, uploaded: 7, isOver: true }));

@@ -38,6 +38,8 @@ export class SessionJournal implements SessionKeeper {
   readonly #deps: JournalDeps;
   /** Sessions that changed since the database was told. */
   #changed = new Set<TorrentSession>();
+  /** Those that it is being told of. */
+  #underWay: ReadonlySet<TorrentSession> = new Set();
   #timer: { readonly timer: Timer; readonly at: number } | null = null;
   #saving: Promise<void> = Promise.resolve();
   readonly #places = new Map<TorrentSession, Place>();
@@ -63,10 +65,16 @@ export class SessionJournal implements SessionKeeper {
 
   /** A torrent's announce session of an earlier run or time; null if there is none. */
   async load(torrentId: number): Promise<SavedAnnounces | null> {
-    // It may have ended a moment ago: what it counted must not be forgotten.
-    await this.#saving;
-    if ([...this.#changed].some(({ torrent }) => torrent.id === torrentId)) await this.flush();
+    await this.settle(torrentId);
     return loadAnnounces(this.#deps.database, torrentId);
+  }
+
+  /** Resolves when the database has all that was counted of a torrent. Rejects as the database does. */
+  async settle(torrentId: number): Promise<void> {
+    // It may have ended a moment ago: what it counted must not be forgotten. Saves of others are not waited for.
+    const isOfIt = ({ torrent }: TorrentSession) => torrent.id === torrentId;
+    if ([...this.#underWay].some(isOfIt)) await this.#saving;
+    if ([...this.#changed].some(isOfIt)) await this.flush();
   }
 
   changed(session: TorrentSession): void {
@@ -160,8 +168,9 @@ export class SessionJournal implements SessionKeeper {
   }
 
   async #save(): Promise<void> {
-    const sessions = [...this.#changed];
+    this.#underWay = this.#changed;
     this.#changed = new Set();
+    const sessions = [...this.#underWay];
     for (let from = 0; from < sessions.length; from += SAVED_AT_ONCE) {
       const some = sessions.slice(from, from + SAVED_AT_ONCE);
       try {
@@ -172,6 +181,7 @@ export class SessionJournal implements SessionKeeper {
       }
       for (const session of some) this.#giveUpPlace(session);
     }
+    this.#underWay = new Set();
   }
 
   /** The database has all its counters: the file need not, and what it still says is not larger. */

@@ -43,6 +43,13 @@ export class RestingCells {
     return this.#next[slot] ?? null;
   }
 
+  /** The slots of those whose tracker could not be reached: as many looks as there are torrents that the cells cannot tell. */
+  failing(): number[] {
+    return [...this.#others]
+      .filter(([, trackers]) => trackers.some(({ state }) => state === 'failing'))
+      .map(([slot]) => slot);
+  }
+
   clear(slot: number): void {
     this.#tier[slot] = 0;
     this.#others.delete(slot);
@@ -103,7 +110,8 @@ function isPlain({ state, message, trackerId, tier, seeders, leechers, intervalS
   );
 }
 
-function grown<Cells extends { set(from: Cells): void }>(from: Cells, to: Cells): Cells {
+/** What was in `from`, at the beginning of `to`. */
+export function grown<Cells extends { set(from: Cells): void }>(from: Cells, to: Cells): Cells {
   to.set(from);
   return to;
 }

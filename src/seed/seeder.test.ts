@@ -124,7 +124,7 @@ describe('what goes wrong', () => {
   test('is tried again when it passes', async () => {
     const id = await addTorrent({ seeding: false });
     const { seeder, journal, clock } = await run();
-    vi.spyOn(journal, 'load').mockRejectedValueOnce(new BaeError('unavailable', 'the database is busy'));
+    vi.spyOn(journal, 'settle').mockRejectedValueOnce(new BaeError('unavailable', 'the database is busy'));
     await seeder.start();
     await library.setTorrentSeeding(id, true);
     expect(seeder.view(id)).toBeNull();

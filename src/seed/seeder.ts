@@ -7,7 +7,9 @@ import { Turns } from '../lib/turns.ts';
 import type { LibraryManager } from '../library/index.ts';
 import type {
   AnnounceScheduler,
+  Dht,
   Dormant,
+  LocalDiscovery,
   RateLimitChanges,
   Sessions,
   TorrentSession,
@@ -17,7 +19,8 @@ import type { Vault } from '../vault/index.ts';
 import type { SessionJournal } from './journal.ts';
 import { readPiece } from './read.ts';
 import { isToBeSeeded, storedRow } from './rows.ts';
-import { RETRY_MILLISECONDS, Seeds, type SeedView } from './seeds.ts';
+import { RETRY_MILLISECONDS, Seeds } from './seeds.ts';
+import type { SeedView } from './seeds-deps.ts';
 
 export interface SeederDeps {
   readonly database: Database;
@@ -26,6 +29,9 @@ export interface SeederDeps {
   readonly sessions: Sessions;
   readonly journal: SessionJournal;
   readonly scheduler: AnnounceScheduler;
+  /** Absent where peers are not looked for there. */
+  readonly dht?: Pick<Dht, 'follow'>;
+  readonly local?: Pick<LocalDiscovery, 'dormant'>;
   readonly random: Random;
   /** Peer id for a new announce session. */
   readonly newPeerId: () => Buffer;
@@ -97,6 +103,11 @@ export class TorrentSeeder {
     this.#seeds.own(torrentId, session);
     if (this.#stopped) await this.#seeds.leave(torrentId);
     else await this.#follow(torrentId);
+  }
+
+  /** The network is back: trackers are asked again, for imports too. */
+  retryAll(): void {
+    this.#seeds.retryAll();
   }
 
   /** Seeds every torrent of a release's bundle. @throws BaeError `not-found` */

@@ -1,59 +1,30 @@
-import type { Database } from '../db/index.ts';
-import { type Clock, sleep, type Timer } from '../lib/clock.ts';
+import { sleep, type Timer } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
-import type { Log } from '../lib/log.ts';
-import type { Random } from '../lib/random.ts';
-import type { Turns } from '../lib/turns.ts';
 import {
-  type AnnounceScheduler,
   type Dormant,
   type PeerAddress,
   restedRefusal,
-  type Sessions,
   STOPPED_WAIT_MILLISECONDS,
   statusOf,
   type TorrentSession,
-  type TorrentStats,
   type TrackerStatus,
 } from '../torrent/index.ts';
 import { ColdAnnounces } from './cold-announces.ts';
-import { coolable, MOST_AWAKE } from './cooling.ts';
-import type { SessionJournal } from './journal.ts';
+import { ColdLookups } from './cold-lookups.ts';
+import { coolable } from './cooling.ts';
+import { faultListener } from './faults.ts';
 import { seedingRows, seedRow } from './rows.ts';
+import type { SeedsDeps, SeedView } from './seeds-deps.ts';
+import { loadAnnounces } from './session-rows.ts';
 import { TorrentIndex } from './torrent-index.ts';
 import { Wakes } from './wakes.ts';
-
-export interface SeedsDeps {
-  readonly database: Database;
-  readonly sessions: Sessions;
-  readonly journal: SessionJournal;
-  readonly scheduler: AnnounceScheduler;
-  readonly random: Random;
-  readonly newPeerId: () => Buffer;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** One step at a time for each torrent. */
-  readonly turns: Turns<number>;
-  /** Something is wrong with a torrent. Never rejects. */
-  readonly failed: (torrentId: number, error: unknown) => Promise<void>;
-  /** How many pieces of a torrent cannot be served. */
-  readonly missing: (torrentId: number, pieces: number) => Promise<void>;
-}
 
 /** A torrent whose session could not begin, or be saved, for a reason that passes is tried again after this. */
 export const RETRY_MILLISECONDS = 30_000;
 /** Cold torrents are announced, and idle ones looked at, this often. */
 const TICK_MILLISECONDS = 1_000;
-/** Torrents that are woken to dial peers of which a tracker told, at once: who dials us comes first. */
+/** Torrents that are woken to dial peers of which a tracker, the DHT or the local network told, at once: who dials us comes first. */
 export const WOKEN_TO_DIAL = 100;
-
-/** A torrent that is seeded now. */
-export interface SeedView {
-  /** Null for a cold one: what its row says is true. */
-  readonly stats: TorrentStats | null;
-  /** Why no tracker has us, in words; null when one has, or none said why. */
-  readonly refusal: string | null;
-}
 
 /**
  * All torrents that are seeded. One that nobody asks for is cold: it has a slot in an index and some cells, its announces go
@@ -74,6 +45,8 @@ export class Seeds {
   /** Of all. */
   readonly #index = new TorrentIndex();
   readonly #cold: ColdAnnounces;
+  /** Of cold public ones. */
+  readonly #lookups: ColdLookups;
   readonly #wakes = new Wakes((id) => this.#wake(id));
   readonly #cooling = new Set<number>();
   #timer: Timer | null = null;
@@ -81,22 +54,27 @@ export class Seeds {
 
   constructor(deps: SeedsDeps) {
     this.#deps = deps;
-    this.#cold = new ColdAnnounces({ ...deps, index: this.#index, found: (id, peers) => void this.#dial(id, peers) });
+    const index = this.#index;
+    this.#cold = new ColdAnnounces({ ...deps, index, found: (id, peers) => void this.#dial(id, peers, 'tracker') });
+    this.#lookups = new ColdLookups({ index, found: (id, peers, source) => void this.#dial(id, peers, source) });
   }
 
-  /** All that is to be seeded is cold at first, but for what is restless and the first public ones: see `coolable`. */
+  /** All that is to be seeded is cold at first, but for what is restless. */
   async start(): Promise<void> {
-    const { clock, database } = this.#deps;
+    const { clock, database, dht, local } = this.#deps;
     const restless: number[] = [];
-    let publicOnes = 0;
     for await (const rows of seedingRows(database.db)) {
       for (const { id, infoHash, tracker, isRestless, isPublic } of rows) {
         if (this.has(id)) continue;
-        this.#cold.addNew(this.#index.add(id, infoHash), tracker);
-        if (isRestless || (isPublic && publicOnes++ < MOST_AWAKE)) restless.push(id);
+        const slot = this.#index.add(id, infoHash);
+        this.#cold.addNew(slot, tracker);
+        if (isPublic) this.#lookups.add(slot, { lookedUpAt: null });
+        if (isRestless) restless.push(id);
       }
     }
     this.#timer = clock.every(TICK_MILLISECONDS, () => this.#tick());
+    dht?.follow(this.#lookups);
+    if (local !== undefined) local.dormant = (infoHash) => this.#lookups.sought(infoHash);
     for (const id of restless) void this.#wakes.take(id);
     this.#tick();
   }
@@ -178,10 +156,10 @@ export class Seeds {
   }
 
   /** Wakes a torrent for peers that cannot come by themselves, perhaps. */
-  async #dial(torrentId: number, peers: readonly PeerAddress[]): Promise<void> {
-    if (this.awake.size >= WOKEN_TO_DIAL) return;
+  async #dial(torrentId: number, peers: readonly PeerAddress[], source: 'tracker' | 'dht' | 'lsd'): Promise<void> {
+    if (this.#halted || (this.awake.size >= WOKEN_TO_DIAL && !this.awake.has(torrentId))) return;
     await this.#wakes.take(torrentId);
-    this.awake.get(torrentId)?.torrent.addPeers(peers, 'tracker');
+    this.awake.get(torrentId)?.torrent.addPeers(peers, source);
   }
 
   /** Puts an awake torrent to sleep, unless somebody came or something is to be told. */
@@ -191,9 +169,11 @@ export class Seeds {
     if (session === undefined || slot === null || this.#halted || session.torrent.idleSince === null) return;
     const rested = session.rest();
     if (rested === null) return;
+    const { lookedUpAt, torrent } = session;
     await this.leave(torrentId);
     await this.#saved();
     this.#cold.add(slot, rested);
+    if (!torrent.isPrivate) this.#lookups.add(slot, { lookedUpAt });
   }
 
   /** A cold torrent's counters are its row's, so that must have them all. */
@@ -215,10 +195,18 @@ export class Seeds {
     this.awake.get(torrentId)?.retry();
   }
 
+  /** The network is back: of all sessions, and of cold torrents where they had failed, trackers are asked again. */
+  retryAll(): void {
+    if (this.#halted) return;
+    for (const session of this.#deps.sessions.all()) session.retry();
+    this.#cold.retryFailed();
+  }
+
   /** Ends a torrent's seeding: peers are refused at once, then trackers are told. Never rejects for one that is awake. */
   async end(torrentId: number): Promise<void> {
     const slot = this.#index.slotOf(torrentId);
     if (slot === null) return;
+    this.#lookups.claim(slot);
     const ended = this.awake.has(torrentId) ? this.leave(torrentId, true) : this.#endCold(slot);
     this.#index.remove(torrentId);
     await ended;
@@ -235,31 +223,35 @@ export class Seeds {
     const { database, journal, sessions } = this.#deps;
     const slot = this.#index.slotOf(torrentId);
     const claimed = slot === null ? null : this.#cold.claim(slot);
+    const looked = slot === null ? null : this.#lookups.claim(slot);
     try {
       // In this order: what the session before this one counted is in the database then.
-      const announces = claimed?.unsaved ?? (await journal.load(torrentId));
-      const { info, ...rest } = await seedRow(database.db, torrentId);
+      await journal.settle(torrentId);
+      const [saved, row] = await Promise.all([loadAnnounces(database, torrentId), seedRow(database.db, torrentId)]);
+      const { info, error, ...rest } = row;
       // Still the import's: it hands it over right now.
       if (sessions.get(info.infoHash.toString('hex')) !== null) return;
-      const announcing = claimed?.announcing ?? null;
+      const [announces, announcing] = [claimed?.unsaved ?? saved, claimed?.announcing ?? null];
       const identity = { infoHash: info.infoHash, id: torrentId, info, mode: 'seed' } as const;
-      const session = sessions.begin({ ...identity, announces, announcing, ...rest });
-      this.own(torrentId, session);
+      const lookedUpAt = looked?.lookedUpAt ?? null;
+      const session = sessions.begin({ ...identity, announces, announcing, lookedUpAt, ...rest });
+      this.own(torrentId, session, error === null);
       if (claimed?.unsaved) journal.changed(session);
     } catch (error) {
       if (slot !== null && claimed !== null) this.#cold.giveBack(slot, claimed);
+      if (slot !== null && looked !== null) this.#lookups.add(slot, looked);
       throw error;
     }
   }
 
-  /** Takes over a session. */
-  own(torrentId: number, session: TorrentSession): void {
+  /** Takes over a session. `isWell`: its row is known to say that nothing is wrong, which need not be said again. */
+  own(torrentId: number, session: TorrentSession, isWell = false): void {
     this.awake.set(torrentId, session);
     this.#index.add(torrentId, session.torrent.infoHash);
-    session.listener = {
-      onError: (error) => void this.#deps.failed(torrentId, error),
-      onMissing: (pieces) => void this.#deps.missing(torrentId, pieces),
-    };
+    session.listener = faultListener(isWell, {
+      failed: (error) => void this.#deps.failed(torrentId, error),
+      missing: (pieces) => void this.#deps.missing(torrentId, pieces),
+    });
   }
 
   /** Ends a torrent's session; peers feel it before the first wait. Never rejects. */

@@ -47,6 +47,11 @@ export class TorrentIndex {
     return this.#ids[slot] as number;
   }
 
+  /** A copy. */
+  hashOf(slot: number): Buffer {
+    return Buffer.from(this.#byHash.keyOf(slot));
+  }
+
   /** Of all torrents. */
   slots(): number[] {
     return [...this.#slots.values()];

@@ -7,6 +7,7 @@ export {
   Dht,
   type DhtStats,
   LocalDiscovery,
+  type LookupSource,
   type PeerAddress,
   type RestedAnnounces,
   type RestedTracker,

@@ -27,6 +27,8 @@ export interface BeginSpec extends Omit<TorrentSpec, 'peerId'> {
   readonly announces: SavedAnnounces | null;
   /** Its announces of this run, where it has some: under way, or resting. */
   readonly announcing?: AnnounceHandle | RestedAnnounces | null;
+  /** When the DHT was asked for it last in this run, in seconds of the clock; null or absent: not yet. */
+  readonly lookedUpAt?: number | null;
 }
 
 export interface SessionsOptions {

@@ -37,7 +37,7 @@ beforeEach(() => {
     dht: {
       add: (torrent) => {
         looked.add(torrent);
-        return { stop: () => void looked.delete(torrent) };
+        return { lookedUpAt: null, stop: () => void looked.delete(torrent) };
       },
     },
     ...{ clock, random, log: silentLog },

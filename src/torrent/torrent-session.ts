@@ -44,7 +44,8 @@ export class TorrentSession {
   /** Trackers were told that it is over: what comes next is another session. */
   #isOver = false;
   #announces: AnnounceHandle | null = null;
-  #lookups: readonly (DhtHandle | undefined)[] = [];
+  #lookups: { readonly dht?: DhtHandle | undefined; readonly local?: { stop(): void } | undefined } = {};
+  readonly #lookedUpAt: number | null;
   /** What is known to be kept: no more is announced. */
   #kept: Omit<AnnounceCounters, 'left'>;
   /** Begun as a whole torrent: nothing is left to fetch, also before the store has said so. */
@@ -53,10 +54,11 @@ export class TorrentSession {
   #leftAtEnd: number | null = null;
 
   constructor(spec: BeginSpec, options: SessionsOptions, forget: () => void) {
-    const { trackers, announces, announcing, listener, ...rest } = spec;
+    const { trackers, announces, announcing, lookedUpAt, listener, ...rest } = spec;
     this.#options = options;
     this.#trackers = trackers;
     this.#announcing = announcing ?? null;
+    this.#lookedUpAt = lookedUpAt ?? null;
     this.#forget = forget;
     this.listener = listener ?? {};
     this.#whole = spec.mode === 'seed';
@@ -81,6 +83,11 @@ export class TorrentSession {
   /** Why no tracker has us, in words, when that is so; else null. */
   get refusal(): string | null {
     return this.#announces?.session.refusal ?? null;
+  }
+
+  /** When the DHT was asked for it last, in seconds of the clock; null: not in this run, or it is private. */
+  get lookedUpAt(): number | null {
+    return this.#lookups.dht?.lookedUpAt ?? null;
   }
 
   /** What the next run goes on with; null when trackers were told that it is over. */
@@ -247,13 +254,17 @@ export class TorrentSession {
     const { infoHash } = this.torrent;
     const isHungry = () => this.#left > 0 && this.torrent.stats().peers < FEW_PEERS;
     const { dht, local } = this.#options;
-    const ofDht = dht?.add({ infoHash, found: (peers) => this.torrent.addPeers(peers, 'dht'), isHungry });
-    this.#lookups = [ofDht, local?.add({ infoHash, found: (peers) => this.torrent.addPeers(peers, 'lsd') })];
+    const found = (source: 'dht' | 'lsd') => (peers: readonly PeerAddress[]) => this.torrent.addPeers(peers, source);
+    this.#lookups = {
+      dht: dht?.add({ infoHash, found: found('dht'), isHungry }, this.#lookedUpAt),
+      local: local?.add({ infoHash, found: found('lsd') }),
+    };
   }
 
   #stopLookups(): void {
-    for (const lookup of this.#lookups) lookup?.stop();
-    this.#lookups = [];
+    this.#lookups.dht?.stop();
+    this.#lookups.local?.stop();
+    this.#lookups = {};
   }
 
   /** The engine's words go to whoever owns the session now. */

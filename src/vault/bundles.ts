@@ -59,7 +59,15 @@ export class Bundles {
 
   async #load(id: number): Promise<Bundle> {
     const { db } = this.#database;
-    const row = await db.selectFrom('bundles').selectAll().where('id', '=', id).executeTakeFirst();
+    const [row, chunks] = await Promise.all([
+      db.selectFrom('bundles').selectAll().where('id', '=', id).executeTakeFirst(),
+      db
+        .selectFrom('chunks')
+        .select(['chunk_index', 'state', 'name', 'salt'])
+        .where('bundle', '=', id)
+        .orderBy('chunk_index')
+        .execute(),
+    ]);
     if (row === undefined) throw new BaeError('not-found', `There is no bundle ${id}.`);
     const key = unwrapBundleKey(this.#keys, row.bundle_id, row.wrapped_key);
     const bundle = new Bundle(
@@ -67,12 +75,6 @@ export class Bundles {
       row.state,
     );
     bundle.generation = row.generation;
-    const chunks = await db
-      .selectFrom('chunks')
-      .select(['chunk_index', 'state', 'name', 'salt'])
-      .where('bundle', '=', id)
-      .orderBy('chunk_index')
-      .execute();
     for (const chunk of chunks) bundle.setSealed(chunk.chunk_index, chunk.state, chunk.name, chunk.salt);
     return bundle;
   }

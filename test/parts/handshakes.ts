@@ -52,17 +52,18 @@ export function shake(port: number, infoHash: Buffer | null): Promise<number | n
 export interface CountingTracker {
   readonly url: string;
   announces: number;
+  /** Told with every answer from now on. */
+  intervalSeconds: number;
   stop(): void;
 }
 
 /** Answers every announce with an interval and no peers. */
 export function startCountingTracker(intervalSeconds: number): Promise<CountingTracker> {
-  const body = `d8:completei1e10:incompletei0e8:intervali${intervalSeconds}e5:peers0:e`;
   const server = createServer((_request, response) => {
     tracker.announces++;
-    response.end(body);
+    response.end(`d8:completei1e10:incompletei0e8:intervali${tracker.intervalSeconds}e5:peers0:e`);
   });
-  const tracker = { url: '', announces: 0, stop: () => void server.close().closeAllConnections() };
+  const tracker = { url: '', announces: 0, intervalSeconds, stop: () => void server.close().closeAllConnections() };
   return new Promise((resolve) =>
     server.listen(0, '127.0.0.1', () => {
       tracker.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/secret/announce`;

@@ -30,10 +30,18 @@ const CHUNKS = Math.ceil(TOTAL_BYTES / CHUNK_BYTES);
 const AT_ONCE = 200;
 const STORED = 2;
 
+const fileName = (at: number) => `0${at + 1} - Track.flac`;
+
+/** How a synthetic torrent and its first file are called, how many files it has and how long each is. */
+export function manyNames(number: number) {
+  const name = `Artist ${number % 1_000} - Album ${number} (1999) [FLAC]`;
+  return { name, file: fileName(0), files: FILES, fileBytes: FILE_BYTES };
+}
+
 /** The info dictionary of one synthetic torrent: 300 pieces, 4 files. */
 export function infoOf(number: number): Buffer {
-  const files = Array.from({ length: FILES }, (_, at) => ({ length: FILE_BYTES, path: [`0${at + 1} - Track.flac`] }));
-  const name = `Artist ${number % 1_000} - Album ${number} (1999) [FLAC]`;
+  const files = Array.from({ length: FILES }, (_, at) => ({ length: FILE_BYTES, path: [fileName(at)] }));
+  const { name } = manyNames(number);
   return bencode({ files, name, 'piece length': PIECE_BYTES, pieces: randomBytes(PIECES * SHA1_BYTES), private: 1 });
 }
 
@@ -55,10 +63,10 @@ export async function fillLibrary(dataDir: string, storeDir: string, count: numb
   return infoHashes;
 }
 
-/** Takes the trackers from all torrents, so that nothing is announced. */
-export async function dropTrackers(dataDir: string): Promise<void> {
+/** Takes the trackers from all torrents but the first `kept`, so that no more is announced. */
+export async function dropTrackers(dataDir: string, kept = 0): Promise<void> {
   const database = await openDatabase(`sqlite:${join(dataDir, 'bae.db')}`, { clock: systemClock });
-  await database.db.updateTable('torrents').set({ trackers_json: [] }).execute();
+  await database.db.updateTable('torrents').set({ trackers_json: [] }).where('id', '>', kept).execute();
   await database.close();
 }
 

@@ -2,6 +2,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { bodyLimit } from 'hono/body-limit';
 import { BaeError } from '../../lib/errors.ts';
 import type { Application } from '../ports.ts';
+import { jsonArray } from './json-array.ts';
 import {
   Failure,
   Import,
@@ -131,15 +132,17 @@ function torrentRoutes<A extends ReturnType<typeof importRoutes>>(api: A, applic
   const [stop, stopSeeding] = act('seeding/stop', (id) => application.setSeeding(id, false));
   const [pin, pinChunks] = act('pin', (id) => application.setPinned(id, true));
   const [unpin, unpinChunks] = act('unpin', (id) => application.setPinned(id, false));
+  api.openAPIRegistry.registerPath(
+    createRoute({
+      method: 'get',
+      path: '/torrents',
+      responses: { 200: json(z.array(Torrent).readonly(), 'All torrents'), ...failures },
+    }),
+  );
+  api.get('/torrents', async (context) =>
+    context.body(await jsonArray(application.torrents()), 200, { 'content-type': 'application/json' }),
+  );
   return api
-    .openapi(
-      createRoute({
-        method: 'get',
-        path: '/torrents',
-        responses: { 200: json(z.array(Torrent).readonly(), 'All torrents'), ...failures },
-      }),
-      async (context) => context.json(await application.torrents(), 200),
-    )
     .openapi(
       createRoute({
         method: 'get',

@@ -1,4 +1,12 @@
-export { Dht, type DhtHandle, type DhtOptions, type DhtStats, type DhtTorrent, type SavedDht } from './dht/index.ts';
+export {
+  Dht,
+  type DhtHandle,
+  type DhtOptions,
+  type DhtStats,
+  type DhtTorrent,
+  type LookupSource,
+  type SavedDht,
+} from './dht/index.ts';
 export { HttpTracker } from './http-tracker.ts';
 export { LocalDiscovery, type LocalTorrent } from './lsd/index.ts';
 export type { AnnounceReply, AnnounceRequest, PeerAddress, TrackerClient } from './ports.ts';

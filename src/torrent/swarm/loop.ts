@@ -65,6 +65,8 @@ export class TorrentLoop implements MembersOwner, DownloadOwner, MetadataOwner, 
   provide(source: UploadSource): void {
     this.source = source;
     this.#metadata.provide(source.info.rawInfo);
+    // A torrent that was just woken has nobody to tell.
+    if (this.sessions.size === 0) return;
     const haves = haveMessages(source.have.indices());
     for (const session of [...this.sessions]) {
       session.provide(source);

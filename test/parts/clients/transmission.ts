@@ -16,8 +16,10 @@ interface TorrentState {
   errorString: string;
 }
 
-/** Speaks to one daemon; its CSRF header is taken from the 409 it answers first. */
-function rpc(rpcPort: number): (method: string, parameters: object) => Promise<Record<string, unknown>> {
+/** Speaks to one daemon over its RPC, which gives the answer's arguments; its CSRF header is taken from the 409 it answers first. */
+export function transmissionRpc(
+  rpcPort: number,
+): (method: string, parameters: object) => Promise<Record<string, unknown>> {
   let session = '';
   return async (method, parameters) => {
     for (let attempt = 1; ; attempt++) {
@@ -38,7 +40,13 @@ function rpc(rpcPort: number): (method: string, parameters: object) => Promise<R
   };
 }
 
-function settings(options: SeedOptions | LeechOptions, address: string, port: number, rpcPort: number): object {
+/** Its settings.json: no discovery, no queues, limits as given. */
+export function transmissionSettings(
+  options: Pick<SeedOptions, 'encryption' | 'uploadBytesPerSecond' | 'downloadBytesPerSecond'>,
+  address: string,
+  port: number,
+  rpcPort: number,
+): object {
   const up = options.uploadBytesPerSecond;
   const down = options.downloadBytesPerSecond;
   return {
@@ -74,9 +82,9 @@ async function start(options: SeedOptions | LeechOptions): Promise<RunningPeer> 
   const { path: profile, remove } = await temporaryFolder('transmission');
   const [port = 0] = await freePorts(1, address);
   const [rpcPort = 0] = await freePorts(1);
-  await writeFile(`${profile}/settings.json`, JSON.stringify(settings(options, address, port, rpcPort)));
+  await writeFile(`${profile}/settings.json`, JSON.stringify(transmissionSettings(options, address, port, rpcPort)));
   const part = startPart('transmission-daemon', ['-f', '-g', profile], { logFile: `${profile}/log` });
-  const call = rpc(rpcPort);
+  const call = transmissionRpc(rpcPort);
   return orCleanUp(part, remove, async () => {
     await waitFor('transmission to answer', START_TIMEOUT_MILLISECONDS, () => {
       if (!part.running()) throw new Error('transmission ended at its start');

@@ -49,6 +49,39 @@ describe('200 nodes that lose one packet in ten', () => {
   }, 60_000);
 });
 
+describe('torrents without an object', () => {
+  it('are announced in turn, and found by others', async () => {
+    await network(30);
+    const hashes = [11, 12, 13, 14, 15].map(hashOf);
+    const turns = [...hashes];
+    at(3).dht.follow({
+      next: () => {
+        const infoHash = turns.shift();
+        return infoHash === undefined ? null : { infoHash, found: () => undefined };
+      },
+    });
+    await simulation.clock.until(() => turns.length === 0, MINUTE);
+    await simulation.clock.run(MINUTE);
+    const searches = hashes.map((hash) => simulation.search(at(20), hash));
+    await simulation.clock.until(() => searches.every(({ found }) => found.length > 0), MINUTE);
+    for (const { found } of searches) expect(found[0]).toEqual({ host: at(3).address, port: DHT_PORT });
+  });
+});
+
+describe('a node that looks up what it announced', () => {
+  it('is not told of itself, and is of others', async () => {
+    await network(30);
+    const hash = hashOf(11);
+    simulation.search(at(3), hash, false);
+    await simulation.clock.run(MINUTE);
+    const [again, other] = [simulation.search(at(3), hash), simulation.search(at(20), hash, false)];
+    await simulation.clock.run(MINUTE);
+    expect(other.found).toContainEqual({ host: at(3).address, port: DHT_PORT });
+    await simulation.clock.run(5 * MINUTE);
+    expect(new Set(again.found.map(({ host }) => host))).toEqual(new Set([at(20).address]));
+  });
+});
+
 describe('the network', () => {
   it('is not flooded: a lookup costs a bounded number of packets, an idle node hardly any', async () => {
     await network(60);

@@ -13,7 +13,7 @@ import type { LookupResult } from './lookup.ts';
 import { type Known, LostSockets } from './lost-sockets.ts';
 import { DhtNode, type Surroundings } from './node.ts';
 import { PeerStore } from './peer-store.ts';
-import { type DhtHandle, type DhtTorrent, Rotation } from './rotation.ts';
+import { type DhtHandle, type DhtTorrent, type LookupSource, Rotation } from './rotation.ts';
 import { readSaved, type SavedDht, saveNode } from './saved.ts';
 import { Tokens } from './tokens.ts';
 import { Upkeep } from './upkeep.ts';
@@ -101,9 +101,17 @@ export class Dht {
     this.#tick();
   }
 
-  /** Looks a public torrent up, again and again, and announces that we have it. */
-  add(torrent: DhtTorrent): DhtHandle {
-    return this.#rotation.add(torrent);
+  /**
+   * Looks a public torrent up, again and again, and announces that we have it. `lookedUpAt`: when an earlier handle of it was
+   * looked up last.
+   */
+  add(torrent: DhtTorrent, lookedUpAt: number | null = null): DhtHandle {
+    return this.#rotation.add(torrent, lookedUpAt);
+  }
+
+  /** Does the same, in turn and slowly, with the public torrents of which a source has very many. */
+  follow(source: LookupSource): void {
+    this.#rotation.follow(source);
   }
 
   /** A peer of a public torrent says that it runs a node (BEP 5's PORT message). */
@@ -227,14 +235,18 @@ export class Dht {
     const halves = [...this.#halves.values()].filter(({ upkeep }) => upkeep.isReady);
     let running = halves.length;
     for (const { node } of halves) {
+      // Whoever looks a torrent up again finds itself, which is no peer, nor worth waking a torrent for.
+      const foundOthers = (peers: readonly HostPort[]) => {
+        const others = peers.filter(({ host, port }) => port !== this.#announcedPort() || host !== node.externalHost);
+        if (others.length > 0) found(others);
+      };
       // Others may have announced to us, being near to the hash.
-      const here = this.#surroundings.store.peers(infoHash, node.family, limits.PEERS_SENT);
-      if (here.length > 0) found(here);
+      foundOthers(this.#surroundings.store.peers(infoHash, node.family, limits.PEERS_SENT));
       const ended = (result: LookupResult) => {
         this.#announce(node, infoHash, result);
         if (--running === 0) done();
       };
-      node.lookup({ method: 'get_peers', infoHash }, [], ended, found);
+      node.lookup({ method: 'get_peers', infoHash }, [], ended, foundOthers);
     }
   }
 

@@ -73,6 +73,12 @@ export const LOOKUP_PEERS = 1_000;
 
 /** Lookups for torrents at a time. */
 export const LOOKUPS_AT_ONCE = 4;
+/**
+ * The same for torrents that have no object here, beside those, and how long after another one begins: a lookup takes some
+ * seconds, so this many keep that pace.
+ */
+export const SOURCE_LOOKUPS_AT_ONCE = 8;
+export const SOURCE_PAUSE_SECONDS = 1;
 /** A torrent is looked up and announced this often; with very many torrents their turn comes later. */
 export const ANNOUNCE_SECONDS = 15 * 60;
 /** Spread over this long, so that torrents that began together do not stay together. */

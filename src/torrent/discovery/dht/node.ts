@@ -76,6 +76,11 @@ export class DhtNode {
     return this.#socket !== null && this.#external.isPortChanged(this.#socket.port);
   }
 
+  /** Our address as others see it; null until enough agree. */
+  get externalHost(): string | null {
+    return this.#external.host;
+  }
+
   attach(socket: DatagramSocket): void {
     this.#socket = socket;
   }

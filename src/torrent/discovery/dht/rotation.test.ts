@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { seededRandom } from '../../../lib/random.ts';
 import * as limits from './limits.ts';
 import { type DhtTorrent, Rotation } from './rotation.ts';
@@ -98,6 +98,19 @@ describe('torrents', () => {
     expect([found, begun, rotation.running, rotation.waiting]).toEqual([['20.1.1.1'], [0, 1, 2, 3], 0, 0]);
   });
 
+  it('that were looked up a while ago have their turn when a quarter of an hour is over, unless they hunger', () => {
+    rotation.tick(100);
+    const handle = rotation.add(torrent(1), 40);
+    rotation.add(torrent(2, { isHungry: () => true }), 40);
+    expect([begun, handle.lookedUpAt]).toEqual([[2], 40]);
+    endAll();
+    rotation.tick(39 + limits.ANNOUNCE_SECONDS);
+    expect(begun.filter((number) => number === 1)).toEqual([]);
+    rotation.tick(40 + limits.ANNOUNCE_SECONDS);
+    expect(begun.filter((number) => number === 1)).toEqual([1]);
+    expect(handle.lookedUpAt).toBe(40 + limits.ANNOUNCE_SECONDS);
+  });
+
   it('wait until there is somebody to ask', () => {
     isReady = false;
     rotation.add(torrent(1));
@@ -106,5 +119,64 @@ describe('torrents', () => {
     isReady = true;
     rotation.tick(2);
     expect(begun).toEqual([1]);
+  });
+});
+
+describe('torrents of a source', () => {
+  /** The first `count` have turns, in order, again and again; what `next` is told goes into `asked`. */
+  function follow(count: number) {
+    const asked: number[] = [];
+    let turn = 0;
+    rotation.follow({
+      next: (nowSeconds, pauseSeconds) => {
+        asked.push(nowSeconds);
+        expect(pauseSeconds).toBe(limits.ANNOUNCE_SECONDS);
+        return count === 0 ? null : torrent(1_000 + (turn++ % count));
+      },
+    });
+    return asked;
+  }
+
+  it('begin one a second, and no more run at a time than may, however many ticks there are', () => {
+    follow(5_000);
+    for (let tick = 0; tick < 8; tick++) rotation.tick(tick / 4);
+    expect(begun).toEqual([1_000, 1_001]);
+    for (let second = 2; second < 100; second++) rotation.tick(second);
+    expect(begun).toEqual(Array.from({ length: limits.SOURCE_LOOKUPS_AT_ONCE }, (_, at) => 1_000 + at));
+    expect(rotation.running).toBe(limits.SOURCE_LOOKUPS_AT_ONCE);
+    endAll();
+    for (let tick = 400; tick < 440; tick++) {
+      rotation.tick(tick / 4);
+      endAll();
+    }
+    expect(begun).toHaveLength(limits.SOURCE_LOOKUPS_AT_ONCE + 10);
+  });
+
+  it('neither wait for those that are awake nor hold them up', () => {
+    follow(5_000);
+    for (let number = 0; number < 10; number++) rotation.add(torrent(number));
+    for (let second = 0; second < 3; second++) rotation.tick(second);
+    expect(begun).toEqual([0, 1, 2, 3, 1_000, 1_001, 1_002]);
+    rotation.add(torrent(99, { isHungry: () => true }));
+    running.find(({ number }) => number === 0)?.done();
+    expect(begun.at(-1)).toBe(99);
+  });
+
+  it('are not asked for while there is nobody to ask, or none has a turn', () => {
+    const asked = follow(0);
+    isReady = false;
+    rotation.tick(1);
+    expect(asked).toEqual([]);
+    isReady = true;
+    rotation.tick(2);
+    expect([asked, begun, rotation.running]).toEqual([[2], [], 0]);
+  });
+
+  it('hear of peers that are found', () => {
+    const found = vi.fn();
+    rotation.follow({ next: () => ({ infoHash: Buffer.alloc(20), found }) });
+    rotation.tick(1);
+    running[0]?.found([{ host: '20.1.1.1', port: 1 }]);
+    expect(found).toHaveBeenCalledWith([{ host: '20.1.1.1', port: 1 }]);
   });
 });

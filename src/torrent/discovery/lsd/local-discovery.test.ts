@@ -87,6 +87,23 @@ describe('local service discovery', () => {
     local.close();
   });
 
+  it('asks for a torrent that is not announced here whether it would take peers', async () => {
+    const { clock, network, node } = setUp();
+    const { add, found, local } = await node('10.0.0.1');
+    add(1);
+    const sought: number[] = [];
+    const woken: unknown[] = [];
+    local.dormant = (infoHash) => {
+      sought.push(infoHash.readUInt32BE(0));
+      return infoHash.equals(hash(2)) ? { found: (peers) => woken.push(peers) } : null;
+    };
+    network.send(announce(7_000, 1, 2, 3), '10.0.0.9', LSD_GROUPS.ipv4);
+    await clock.run(1_000);
+    expect([found, sought]).toEqual([['1 at 10.0.0.9 7000'], [2, 3]]);
+    expect(woken).toEqual([[{ host: '10.0.0.9', port: 7_000 }]]);
+    local.close();
+  });
+
   it('no longer names or finds a torrent that is stopped', async () => {
     const { clock, network, node, packets } = setUp();
     const { add, found, local } = await node('10.0.0.1');

@@ -41,6 +41,8 @@ interface Group {
  * very many torrents their turn comes later, since no more than one packet a minute goes out.
  */
 export class LocalDiscovery {
+  /** A public torrent that is not announced here and would take peers all the same; null: there is none. */
+  dormant: ((infoHash: Buffer) => Pick<LocalTorrent, 'found'> | null) | null = null;
   readonly #options: LocalDiscoveryOptions;
   readonly #cookie: string;
   readonly #torrents = new Map<string, LocalTorrent>();
@@ -147,7 +149,8 @@ export class LocalDiscovery {
     const announce = decodeLocalAnnounce(packet);
     if (announce === null || announce.cookie === this.#cookie) return;
     for (const infoHash of announce.infoHashes) {
-      this.#torrents.get(infoHash.toString('hex'))?.found([{ host, port: announce.port }]);
+      const torrent = this.#torrents.get(infoHash.toString('hex')) ?? this.dormant?.(infoHash) ?? null;
+      torrent?.found([{ host, port: announce.port }]);
     }
   }
 }
