@@ -74,7 +74,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   'src/vault/cache/files.ts': ['fs'],
 
   // vault/seal
-  'src/vault/seal/file-range.ts': ['fs'],
+  'src/vault/seal/files.ts': ['fs'],
 
   // vault
   'src/vault/files.ts': ['fs'],

@@ -2,6 +2,7 @@ import type { Compilable, Database } from '../db/index.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { errorKind } from '../lib/errors.ts';
 import { LOST, SPOOLED, STORED } from './bundle.ts';
+import type { ChunkKey } from './cache/index.ts';
 
 /** Rows of all chunks made durable within this time share a transaction. */
 export const GROUP_MILLISECONDS = 20;
@@ -10,6 +11,8 @@ const MAX_GROUP = 256;
 
 interface Entry {
   readonly query: Compilable;
+  /** The chunk whose file must be durable before the row says so. */
+  readonly file: ChunkKey | null;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -18,16 +21,19 @@ interface Entry {
 export class Journal {
   readonly #database: Database;
   readonly #clock: Clock;
+  readonly #settle: (files: readonly ChunkKey[]) => Promise<void>;
   #group: Entry[] = [];
   #timer: Timer | null = null;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(database: Database, clock: Clock) {
+  /** `settle` makes files of chunks in the spool durable: a group's at once, before its rows. */
+  constructor(database: Database, clock: Clock, settle: (files: readonly ChunkKey[]) => Promise<void>) {
     this.#database = database;
     this.#clock = clock;
+    this.#settle = settle;
   }
 
-  /** A chunk's object is durable in the spool under this name. */
+  /** A chunk's object is written in the spool, and has this name. After a rejection its file must be written anew. */
   spooled(bundle: number, index: number, name: Buffer, salt: Buffer): Promise<void> {
     return this.#add(
       this.#database.db
@@ -36,6 +42,7 @@ export class Journal {
         .onConflict((conflict) =>
           conflict.columns(['bundle', 'chunk_index']).doUpdateSet({ state: SPOOLED, name, salt }),
         ),
+      { bundle, index },
     );
   }
 
@@ -68,9 +75,9 @@ export class Journal {
     );
   }
 
-  #add(query: Compilable): Promise<void> {
+  #add(query: Compilable, file: ChunkKey | null = null): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#group.push({ query, resolve, reject });
+      this.#group.push({ query, file, resolve, reject });
       if (this.#group.length >= MAX_GROUP) this.#flush();
       else this.#timer ??= this.#clock.after(GROUP_MILLISECONDS, () => this.#flush());
     });
@@ -85,14 +92,24 @@ export class Journal {
     this.#running = this.#running.then(() => this.#write(group));
   }
 
-  /** All in one transaction; where that fails for a reason of one row's, each by itself. */
   async #write(group: Entry[]): Promise<void> {
+    try {
+      await this.#settle(group.flatMap(({ file }) => file ?? []));
+    } catch (error) {
+      for (const entry of group) entry.reject(error);
+      return;
+    }
+    await this.#commit(group);
+  }
+
+  /** All in one transaction; where that fails for a reason of one row's, each by itself. */
+  async #commit(group: Entry[]): Promise<void> {
     try {
       await this.#database.batch(group.map((entry) => entry.query));
       for (const entry of group) entry.resolve();
     } catch (error) {
       if (group.length === 1 || errorKind(error) === 'unavailable') for (const entry of group) entry.reject(error);
-      else for (const entry of group) await this.#write([entry]);
+      else for (const entry of group) await this.#commit([entry]);
     }
   }
 }

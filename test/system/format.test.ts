@@ -60,8 +60,9 @@ async function writeBundle(content: Buffer): Promise<{ bundle: string; names: st
   for (let chunkIndex = 0; chunkIndex * CHUNK_BYTES < content.length; chunkIndex++) {
     const salt = randomBytes(24);
     const plaintext = Buffer.copyBytesFrom(content, chunkIndex * CHUNK_BYTES, CHUNK_BYTES);
-    const { object, name } = await sealer.seal({ bundleKey, libraryId, bundleId, chunkIndex, salt, plaintext });
-    await put(chunkName(name), object);
+    const path = join(folder, 'chunk');
+    const name = await sealer.sealFile({ bundleKey, libraryId, bundleId, chunkIndex, salt, plaintext, path });
+    await put(chunkName(name), await readFile(path));
     records.push(name, salt);
     names.push(chunkName(name));
   }
