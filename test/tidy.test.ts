@@ -69,6 +69,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   // vault/store
   'src/vault/store/directory.ts': ['fs'],
   'src/vault/store/memory.ts': ['timers'],
+  'src/vault/store/sync.ts': ['fs'],
 
   // vault/cache
   'src/vault/cache/files.ts': ['fs'],
