@@ -12,7 +12,7 @@ import { type CountingTracker, shake, startCountingTracker } from '../test/parts
 import { ensureParts } from '../test/parts/install.ts';
 import { dropTrackers, fillLibrary, infoOf } from '../test/parts/many-torrents.ts';
 import { temporaryFolder } from '../test/parts/process.ts';
-import { cpuSecondsOf } from './load/peers.ts';
+import { cpuSecondsOf } from './load/cpu.ts';
 
 const { values } = parseArgs({
   options: {

@@ -31,7 +31,7 @@ const CHUNK_BYTES = 1_048_576;
 const slot = newSlotKey(systemRandom);
 const { root, keys } = createRoot(slot, systemRandom);
 const { libraryId } = keys;
-const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, size: 1 });
+const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, name: 'seal', size: 1 });
 const sealer = workerSealer(pool);
 let folder: string;
 

@@ -23,7 +23,7 @@ import {
 
 const random = seededRandom(7);
 const folder = mkdtempSync(join(tmpdir(), 'bae-sealer-'));
-const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, size: 1 });
+const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, name: 'seal', size: 1 });
 afterAll(async () => {
   await pool.close();
   rmSync(folder, { recursive: true });
