@@ -70,8 +70,15 @@ async function until(isDone: () => Promise<boolean>): Promise<void> {
   }
 }
 
+/**
+ * What was downloaded, deleted only at the end: what a deletion leaves behind (inodes that ext4 does not use again for a
+ * minute, memory that is warm for a moment) would be one program's burden and the other's gain.
+ */
+const leftovers: (() => Promise<void>)[] = [];
+
 async function byLibtorrent(warm: Source, source: Source, sum: Sum): Promise<void> {
   const folder = await temporaryFolder('bench-leech');
+  leftovers.push(folder.remove);
   const leech = await startLibtorrent({ settings: LEECH_SETTINGS });
   const download = async ({ torrent, port }: Source) => {
     const peers = [['127.0.0.1', port]] as const;
@@ -86,12 +93,13 @@ async function byLibtorrent(warm: Source, source: Source, sum: Sum): Promise<voi
   sum.cpuSeconds += (await cpuSecondsOf(leech.pid)) - before;
   sum.bytes += source.torrent.totalBytes;
   await leech.stop();
-  await folder.remove();
 }
 
 async function byBae(warm: Source, source: Source, sum: Sum): Promise<void> {
   const folder = await temporaryFolder('bench-import');
-  const bae: Bae = await startBae({ store: `file:${folder.path}/store`, env: { BAE_LOG_LEVEL: 'warn' } });
+  const env = { BAE_LOG_LEVEL: 'warn' };
+  const bae: Bae = await startBae({ dataDir: `${folder.path}/data`, store: `file:${folder.path}/store`, env });
+  leftovers.push(folder.remove);
   const { profile } = values;
   if (profile !== undefined) {
     await bae.stop();
@@ -116,7 +124,6 @@ async function byBae(warm: Source, source: Source, sum: Sum): Promise<void> {
   sum.bytes += source.torrent.totalBytes;
   await bae.stop();
   await bae.remove();
-  await folder.remove();
 }
 
 type Threads = Awaited<ReturnType<typeof threadSecondsOf>>;
@@ -208,7 +215,7 @@ async function run(): Promise<void> {
     await byLibtorrent(warm, source, sums.get('libtorrent') as Sum);
     await byBae(warm, source, sums.get('bae') as Sum);
   }
-  for (const { stop } of [warm, source]) await stop();
+  for (const stop of [warm.stop, source.stop, ...leftovers]) await stop();
   print(sums);
   printShares(sums.get('bae') as Sum);
   await folder.remove();
