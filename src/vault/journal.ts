@@ -1,4 +1,4 @@
-import type { Compilable, Database } from '../db/index.ts';
+import { type Compilable, type Database, template } from '../db/index.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { errorKind } from '../lib/errors.ts';
 import { LOST, SPOOLED, STORED } from './bundle.ts';
@@ -17,9 +17,28 @@ interface Entry {
   readonly reject: (error: unknown) => void;
 }
 
+/** The queries that run for every chunk. */
+function chunkQueries({ db }: Database) {
+  const [bundle, index, state, name, salt] = [-1, -2, -3, Buffer.alloc(1), Buffer.alloc(1)];
+  const spooled = db
+    .insertInto('chunks')
+    .values({ bundle, chunk_index: index, state: SPOOLED, name, salt })
+    .onConflict((conflict) => conflict.columns(['bundle', 'chunk_index']).doUpdateSet({ state: SPOOLED, name, salt }));
+  const setState = db
+    .updateTable('chunks')
+    .set({ state })
+    .where('bundle', '=', bundle)
+    .where('chunk_index', '=', index);
+  return {
+    spooled: template(spooled, [bundle, index, name, salt]),
+    setState: template(setState, [bundle, index, state]),
+  };
+}
+
 /** Chunk rows on their way to the database. Each call resolves when its row is durable, in the order they were made. */
 export class Journal {
   readonly #database: Database;
+  readonly #queries: ReturnType<typeof chunkQueries>;
   readonly #clock: Clock;
   readonly #settle: (files: readonly ChunkKey[]) => Promise<void>;
   #group: Entry[] = [];
@@ -29,21 +48,14 @@ export class Journal {
   /** `settle` makes files of chunks in the spool durable: a group's at once, before its rows. */
   constructor(database: Database, clock: Clock, settle: (files: readonly ChunkKey[]) => Promise<void>) {
     this.#database = database;
+    this.#queries = chunkQueries(database);
     this.#clock = clock;
     this.#settle = settle;
   }
 
   /** A chunk's object is written in the spool, and has this name. After a rejection its file must be written anew. */
   spooled(bundle: number, index: number, name: Buffer, salt: Buffer): Promise<void> {
-    return this.#add(
-      this.#database.db
-        .insertInto('chunks')
-        .values({ bundle, chunk_index: index, state: SPOOLED, name, salt })
-        .onConflict((conflict) =>
-          conflict.columns(['bundle', 'chunk_index']).doUpdateSet({ state: SPOOLED, name, salt }),
-        ),
-      { bundle, index },
-    );
+    return this.#add(this.#queries.spooled([bundle, index, name, salt]), { bundle, index });
   }
 
   /** Its object is in the store, verified. */
@@ -69,10 +81,7 @@ export class Journal {
   }
 
   #setState(bundle: number, index: number, state: number): Promise<void> {
-    const { db } = this.#database;
-    return this.#add(
-      db.updateTable('chunks').set({ state }).where('bundle', '=', bundle).where('chunk_index', '=', index),
-    );
+    return this.#add(this.#queries.setState([bundle, index, state]));
   }
 
   #add(query: Compilable, file: ChunkKey | null = null): Promise<void> {
