@@ -24,7 +24,7 @@ const MIB = 1024 * 1024;
 const GB = 1e9;
 const DOWNLOAD_MILLISECONDS = 600_000;
 /** How often either is asked whether it is done: the asking costs too. */
-const POLL_MILLISECONDS = 100;
+const POLL_MILLISECONDS = 200;
 /** Bytes over which the parts of the work are measured alone. */
 const ALONE_BYTES = 512 * MIB;
 const LEECH_SETTINGS = { aio_threads: 8, max_queued_disk_bytes: 64 * MIB };
