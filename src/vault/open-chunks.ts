@@ -14,8 +14,9 @@ export const MAX_OPEN_CHUNKS = 24;
 export const SPARE_CHUNKS = 8;
 /** A chunk that got no bytes for so long is sealed piece by piece into the spool. */
 export const IDLE_MILLISECONDS = 30_000;
-/** Buffers kept for the next chunk. */
+/** Buffers kept for the next chunk, and after the last one: shared memory goes only when the collector finds it. */
 const MAX_FREE_BUFFERS = 16;
+const MAX_IDLE_BUFFERS = 4;
 
 /** A chunk of which some bytes are in memory. */
 export class OpenChunk {
@@ -124,8 +125,7 @@ export class OpenChunks {
     if (chunks.size === 0) this.#chunks.delete(chunk.bundle);
     // Of a bundle that is given up, something under way may still write into it.
     if (!chunk.bundle.stop.signal.aborted) this.#free.push(chunk.buffer);
-    const kept = this.#chunks.size === 0 ? 0 : MAX_FREE_BUFFERS;
-    this.#free.splice(kept);
+    this.#free.splice(this.#chunks.size === 0 ? MAX_IDLE_BUFFERS : MAX_FREE_BUFFERS);
     this.#slots.release(1);
   }
 
