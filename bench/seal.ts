@@ -112,7 +112,7 @@ function roomFigures(path: string, sealer: ReturnType<typeof workerSealer>): Fig
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'bae-bench-seal-'));
-const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, size: 1 });
+const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, name: 'seal', size: 1 });
 try {
   const grid = SUITES.flatMap((suite) => SEGMENT_KIB.flatMap((kib) => cipherFigures(suite, kib * 1024)));
   const best = await measure([...grid, ...roomFigures(join(folder, 'object'), workerSealer(pool))]);

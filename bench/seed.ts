@@ -9,7 +9,7 @@ import { ensureParts } from '../test/parts/install.ts';
 import { temporaryFolder } from '../test/parts/process.ts';
 import { makeTorrent, type Torrent } from '../test/parts/torrent.ts';
 import { type LoadOrder, type LoadResult, runLoad } from './load/build.ts';
-import { cpuSecondsOf } from './load/peers.ts';
+import { cpuSecondsOf } from './load/cpu.ts';
 import { type Seeder, type SeederOptions, startBaeSeeder, startLibtorrentSeeder, TIERS } from './load/seeders.ts';
 
 const USAGE = `npm run bench seed -- [flags]

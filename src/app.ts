@@ -189,7 +189,7 @@ async function openContent(
   const store = retrying(metered(plain), { clock, random, log, tries: STORE_TRIES });
   closers.push(() => store.close());
   const threads = Math.max(2, availableParallelism() - 1);
-  const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, size: threads });
+  const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, name: 'seal', size: threads });
   closers.push(() => pool.close());
   const vault = await openVault({
     database,

@@ -69,12 +69,13 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   // vault/store
   'src/vault/store/directory.ts': ['fs'],
   'src/vault/store/memory.ts': ['timers'],
+  'src/vault/store/sync.ts': ['fs'],
 
   // vault/cache
   'src/vault/cache/files.ts': ['fs'],
 
   // vault/seal
-  'src/vault/seal/file-range.ts': ['fs'],
+  'src/vault/seal/files.ts': ['fs'],
 
   // vault
   'src/vault/files.ts': ['fs'],

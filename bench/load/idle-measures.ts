@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type CountingTracker, shake } from '../../test/parts/handshakes.ts';
 import { startPart, temporaryFolder } from '../../test/parts/process.ts';
-import { cpuSecondsOf } from './peers.ts';
+import { cpuSecondsOf } from './cpu.ts';
 
 const ACCEPTING = fileURLToPath(new URL('accepting.ts', import.meta.url));
 const STRANGERS_AT_ONCE = 8;

@@ -1,9 +1,6 @@
-// The seeder bae is measured against, and how CPU time of any seeder is read.
-import { readdir, readFile } from 'node:fs/promises';
+// The seeder bae is measured against.
 import { type LibtorrentPeer, libtorrent } from '../../test/parts/clients/libtorrent.ts';
 
-/** Kernel clock ticks a second in /proc, the same on every Linux (USER_HZ). */
-const TICKS_PER_SECOND = 100;
 const UNLIMITED_CONNECTIONS = 2_000;
 
 /** libtorrent's `high_performance_seed` preset of 1.x and 2.x, by its documented values, and no limit that a benchmark could meet. */
@@ -38,26 +35,4 @@ const SEEDING_SETTINGS = {
 /** libtorrent with `torrentPath` complete in `dataDir`, on a free port of 127.0.0.1, tuned for nothing but seeding. */
 export function startTunedSeeder(options: { torrentPath: string; dataDir: string }): Promise<LibtorrentPeer> {
   return libtorrent.seed({ ...options, settings: SEEDING_SETTINGS });
-}
-
-/** utime and stime of one /proc/…/stat line; the program's name in it may hold spaces and brackets. */
-function ticksOf(line: string): number {
-  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
-}
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const tasks = await readdir(`/proc/${pid}/task`);
-  const lists = await Promise.all(tasks.map((task) => readFile(`/proc/${pid}/task/${task}/children`, 'utf8')));
-  return lists.flatMap((list) => list.trim().split(' ').filter(Boolean).map(Number));
-}
-
-/**
- * CPU seconds (user and system) a process, all its threads and its running descendants have used so far, in steps of 10 ms.
- * Throws ENOENT when the process is gone.
- */
-export async function cpuSecondsOf(pid: number): Promise<number> {
-  const own = ticksOf(await readFile(`/proc/${pid}/stat`, 'utf8')) / TICKS_PER_SECOND;
-  const children = await Promise.all((await childrenOf(pid)).map(cpuSecondsOf));
-  return children.reduce((sum, seconds) => sum + seconds, own);
 }

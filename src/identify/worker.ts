@@ -7,6 +7,7 @@ import type { ParseAnswer, ParseRequest, TagParser } from './ports.ts';
 export function workerTagParser(clock: Clock): TagParser {
   const pool = new WorkerPool<ParseRequest, ParseAnswer>({
     url: new URL('./tags.worker.ts', import.meta.url),
+    name: 'tags',
     size: 1,
     limits: {
       clock,

@@ -29,7 +29,12 @@ const TOLD = worker(`async (request) => {
 
 const pools: WorkerPool<unknown, unknown>[] = [];
 function open(size: number, maxQueued?: number): WorkerPool<unknown, unknown> {
-  const pool = new WorkerPool<unknown, unknown>({ url: TOLD, size, ...(maxQueued === undefined ? {} : { maxQueued }) });
+  const pool = new WorkerPool<unknown, unknown>({
+    url: TOLD,
+    name: 'told',
+    size,
+    ...(maxQueued === undefined ? {} : { maxQueued }),
+  });
   pools.push(pool);
   return pool;
 }
@@ -94,7 +99,11 @@ describe('WorkerPool', () => {
   });
 
   it('fails every job, and never hangs, when the worker module cannot be loaded', async () => {
-    const pool = new WorkerPool<unknown, unknown>({ url: new URL('./nowhere.ts', import.meta.url), size: 1 });
+    const pool = new WorkerPool<unknown, unknown>({
+      url: new URL('./nowhere.ts', import.meta.url),
+      name: 'told',
+      size: 1,
+    });
     const jobs = [1, 2, 3, 4, 5].map((request) => failure(pool.run(request)));
     for (const job of jobs) expect((await job).kind).toBe('failed');
     await pool.close();
@@ -122,7 +131,7 @@ describe('WorkerPool', () => {
   describe('with limits', () => {
     const limited = (limits: Partial<JobLimits>) => {
       const all = { clock: systemClock, milliseconds: 60_000, idleMilliseconds: 60_000, heapMebibytes: 32, ...limits };
-      const pool = new WorkerPool<unknown, unknown>({ url: TOLD, size: 1, limits: all });
+      const pool = new WorkerPool<unknown, unknown>({ url: TOLD, name: 'told', size: 1, limits: all });
       pools.push(pool);
       return pool;
     };

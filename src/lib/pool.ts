@@ -5,6 +5,8 @@ import { BaeError, type ErrorKind, errorKind, errorMessage } from './errors.ts';
 export interface PoolOptions {
   /** The worker's module; it calls `answerPool`. */
   readonly url: URL;
+  /** What the system's tools show its threads as; at most 15 characters. */
+  readonly name: string;
   /** Threads, each started when first needed. */
   readonly size: number;
   /** Requests that may wait for a thread; one more is refused at once. */
@@ -51,6 +53,7 @@ const JOBS_PER_THREAD = 2;
  */
 export class WorkerPool<Request, Response> {
   readonly #url: URL;
+  readonly #name: string;
   readonly #maxQueued: number;
   readonly #limits: JobLimits | null;
   readonly #threads: Thread<Request, Response>[];
@@ -60,6 +63,7 @@ export class WorkerPool<Request, Response> {
   constructor(options: PoolOptions) {
     if (!Number.isInteger(options.size) || options.size < 1) throw new RangeError(`a pool of ${options.size} threads`);
     this.#url = options.url;
+    this.#name = options.name;
     this.#maxQueued = options.maxQueued ?? DEFAULT_MAX_QUEUED;
     this.#limits = options.limits ?? null;
     const { size } = options;
@@ -99,8 +103,9 @@ export class WorkerPool<Request, Response> {
   }
 
   readonly #start = (): Worker => {
-    if (this.#limits === null) return new Worker(this.#url);
-    return new Worker(this.#url, { resourceLimits: { maxOldGenerationSizeMb: this.#limits.heapMebibytes } });
+    const name = this.#name;
+    if (this.#limits === null) return new Worker(this.#url, { name });
+    return new Worker(this.#url, { name, resourceLimits: { maxOldGenerationSizeMb: this.#limits.heapMebibytes } });
   };
 
   /** A thread has room. */

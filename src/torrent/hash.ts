@@ -25,7 +25,7 @@ export const inlineHasher: PieceHasher = {
  */
 export function workerHasher(threads: number): PieceHasher & { close(): Promise<void> } {
   const url = new URL('./hash.worker.ts', import.meta.url);
-  const pool = new WorkerPool<HashRequest, HashResponse>({ url, size: threads });
+  const pool = new WorkerPool<HashRequest, HashResponse>({ url, name: 'hash', size: threads });
   return {
     async sha1(data) {
       const bytes = data.buffer;

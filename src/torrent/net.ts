@@ -7,13 +7,26 @@ import type { Connection, ConnectionHandlers, Network } from './ports.ts';
 const BACKLOG = 511;
 /** Chunks of at least this are freed once they are handled: a download brings thousands of them a second. */
 const FREED_BYTES = 8_192;
+/**
+ * What a dialled peer sends is read into this, whoever it is, since it is handled before anything else can be read: no memory
+ * is made for it and no page of it is cold. Node offers this for dialled connections only.
+ */
+const received = Buffer.allocUnsafeSlow(128 * 1024);
 
 /** TCP over node:net: no delay, many buffers as one writev. */
 export const systemNetwork: Network = {
   connect(host, port, timeoutMilliseconds, localAddress) {
     return new Promise((resolve, reject) => {
       const from = localAddress === undefined ? {} : { localAddress };
-      const socket = createConnection({ host, port, noDelay: true, timeout: timeoutMilliseconds, ...from });
+      let connection: TcpConnection | null = null;
+      const callback = (bytes: number) => {
+        connection?.handlers?.data(received.subarray(0, bytes));
+        return true;
+      };
+      const onread = { buffer: received, callback };
+      const socket = createConnection({ host, port, noDelay: true, timeout: timeoutMilliseconds, onread, ...from });
+      // Nothing is read before somebody takes it.
+      socket.pause();
       const fail = (why: string) => {
         socket.destroy();
         reject(new BaeError('unavailable', `${host} port ${port} cannot be reached (${why}).`));
@@ -25,7 +38,8 @@ export const systemNetwork: Network = {
         socket.setTimeout(0);
         socket.removeAllListeners('timeout');
         socket.removeListener('error', failed);
-        resolve(new TcpConnection(socket, host, port));
+        connection = new TcpConnection(socket, host, port);
+        resolve(connection);
       });
     });
   },

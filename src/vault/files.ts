@@ -2,6 +2,7 @@
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BaeError, errorMessage } from '../lib/errors.ts';
+import { syncPath } from './store/index.ts';
 
 /**
  * The file system as an argument, so that tests can lose what was never synced. Writes, renames and removals may be undone
@@ -49,11 +50,7 @@ export const systemFiles: Files = {
       }
     }),
 
-  sync: (path) =>
-    attempt(path, async () => {
-      await using file = await open(path, 'r');
-      await file.sync();
-    }),
+  sync: (path) => attempt(path, () => syncPath(path)),
 
   rename: (from, to) => attempt(from, () => rename(from, to)),
 

@@ -1,7 +1,8 @@
-import type { Compilable, Database } from '../db/index.ts';
+import { type Compilable, type Database, template } from '../db/index.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { errorKind } from '../lib/errors.ts';
 import { LOST, SPOOLED, STORED } from './bundle.ts';
+import type { ChunkKey } from './cache/index.ts';
 
 /** Rows of all chunks made durable within this time share a transaction. */
 export const GROUP_MILLISECONDS = 20;
@@ -10,33 +11,51 @@ const MAX_GROUP = 256;
 
 interface Entry {
   readonly query: Compilable;
+  /** The chunk whose file must be durable before the row says so. */
+  readonly file: ChunkKey | null;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** The queries that run for every chunk. */
+function chunkQueries({ db }: Database) {
+  const [bundle, index, state, name, salt] = [-1, -2, -3, Buffer.alloc(1), Buffer.alloc(1)];
+  const spooled = db
+    .insertInto('chunks')
+    .values({ bundle, chunk_index: index, state: SPOOLED, name, salt })
+    .onConflict((conflict) => conflict.columns(['bundle', 'chunk_index']).doUpdateSet({ state: SPOOLED, name, salt }));
+  const setState = db
+    .updateTable('chunks')
+    .set({ state })
+    .where('bundle', '=', bundle)
+    .where('chunk_index', '=', index);
+  return {
+    spooled: template(spooled, [bundle, index, name, salt]),
+    setState: template(setState, [bundle, index, state]),
+  };
 }
 
 /** Chunk rows on their way to the database. Each call resolves when its row is durable, in the order they were made. */
 export class Journal {
   readonly #database: Database;
+  readonly #queries: ReturnType<typeof chunkQueries>;
   readonly #clock: Clock;
+  readonly #settle: (files: readonly ChunkKey[]) => Promise<void>;
   #group: Entry[] = [];
   #timer: Timer | null = null;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(database: Database, clock: Clock) {
+  /** `settle` makes files of chunks in the spool durable: a group's at once, before its rows. */
+  constructor(database: Database, clock: Clock, settle: (files: readonly ChunkKey[]) => Promise<void>) {
     this.#database = database;
+    this.#queries = chunkQueries(database);
     this.#clock = clock;
+    this.#settle = settle;
   }
 
-  /** A chunk's object is durable in the spool under this name. */
+  /** A chunk's object is written in the spool, and has this name. After a rejection its file must be written anew. */
   spooled(bundle: number, index: number, name: Buffer, salt: Buffer): Promise<void> {
-    return this.#add(
-      this.#database.db
-        .insertInto('chunks')
-        .values({ bundle, chunk_index: index, state: SPOOLED, name, salt })
-        .onConflict((conflict) =>
-          conflict.columns(['bundle', 'chunk_index']).doUpdateSet({ state: SPOOLED, name, salt }),
-        ),
-    );
+    return this.#add(this.#queries.spooled([bundle, index, name, salt]), { bundle, index });
   }
 
   /** Its object is in the store, verified. */
@@ -62,15 +81,12 @@ export class Journal {
   }
 
   #setState(bundle: number, index: number, state: number): Promise<void> {
-    const { db } = this.#database;
-    return this.#add(
-      db.updateTable('chunks').set({ state }).where('bundle', '=', bundle).where('chunk_index', '=', index),
-    );
+    return this.#add(this.#queries.setState([bundle, index, state]));
   }
 
-  #add(query: Compilable): Promise<void> {
+  #add(query: Compilable, file: ChunkKey | null = null): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#group.push({ query, resolve, reject });
+      this.#group.push({ query, file, resolve, reject });
       if (this.#group.length >= MAX_GROUP) this.#flush();
       else this.#timer ??= this.#clock.after(GROUP_MILLISECONDS, () => this.#flush());
     });
@@ -85,14 +101,24 @@ export class Journal {
     this.#running = this.#running.then(() => this.#write(group));
   }
 
-  /** All in one transaction; where that fails for a reason of one row's, each by itself. */
   async #write(group: Entry[]): Promise<void> {
+    try {
+      await this.#settle(group.flatMap(({ file }) => file ?? []));
+    } catch (error) {
+      for (const entry of group) entry.reject(error);
+      return;
+    }
+    await this.#commit(group);
+  }
+
+  /** All in one transaction; where that fails for a reason of one row's, each by itself. */
+  async #commit(group: Entry[]): Promise<void> {
     try {
       await this.#database.batch(group.map((entry) => entry.query));
       for (const entry of group) entry.resolve();
     } catch (error) {
       if (group.length === 1 || errorKind(error) === 'unavailable') for (const entry of group) entry.reject(error);
-      else for (const entry of group) await this.#write([entry]);
+      else for (const entry of group) await this.#commit([entry]);
     }
   }
 }

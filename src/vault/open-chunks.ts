@@ -1,12 +1,12 @@
 import type { Clock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { freeMemory } from '../lib/memory.ts';
 import { Budget } from './budget.ts';
 import type { Bundle } from './bundle.ts';
 import { CHUNK_BYTES } from './chunk/index.ts';
 import type { Parts } from './parts.ts';
 import { Ranges } from './ranges.ts';
+import { sharedChunk } from './seal/index.ts';
 
 /** Chunks being put together in memory, of all bundles: more where two pieces of a torrent need more. */
 export const MAX_OPEN_CHUNKS = 24;
@@ -14,10 +14,9 @@ export const MAX_OPEN_CHUNKS = 24;
 export const SPARE_CHUNKS = 8;
 /** A chunk that got no bytes for so long is sealed piece by piece into the spool. */
 export const IDLE_MILLISECONDS = 30_000;
-/** Buffers kept for the next chunk. */
+/** Buffers kept for the next chunk, and after the last one: shared memory goes only when the collector finds it. */
 const MAX_FREE_BUFFERS = 16;
-/** More than a chunk: a view of a larger buffer is copied, not moved, when a worker seals it, so reads go on meanwhile. */
-const BUFFER_BYTES = CHUNK_BYTES + 8;
+const MAX_IDLE_BUFFERS = 4;
 
 /** A chunk of which some bytes are in memory. */
 export class OpenChunk {
@@ -126,8 +125,7 @@ export class OpenChunks {
     if (chunks.size === 0) this.#chunks.delete(chunk.bundle);
     // Of a bundle that is given up, something under way may still write into it.
     if (!chunk.bundle.stop.signal.aborted) this.#free.push(chunk.buffer);
-    const kept = this.#chunks.size === 0 ? 0 : MAX_FREE_BUFFERS;
-    for (const buffer of this.#free.splice(kept)) freeMemory(new Uint8Array(buffer.buffer));
+    this.#free.splice(this.#chunks.size === 0 ? MAX_IDLE_BUFFERS : MAX_FREE_BUFFERS);
     this.#slots.release(1);
   }
 
@@ -190,7 +188,7 @@ export class OpenChunks {
   }
 
   #open(bundle: Bundle, index: number): OpenChunk {
-    const buffer = this.#free.pop() ?? Buffer.from(new ArrayBuffer(BUFFER_BYTES), 0, CHUNK_BYTES);
+    const buffer = this.#free.pop() ?? sharedChunk();
     const chunk = new OpenChunk(bundle, index, buffer, this.#deps.clock.monotonic());
     const chunks = this.#chunks.get(bundle);
     if (chunks === undefined) this.#chunks.set(bundle, new Map([[index, chunk]]));

@@ -1,7 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { errorKind, errorMessage } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { freeMemory } from '../lib/memory.ts';
 import type { Random } from '../lib/random.ts';
 import { Budget } from './budget.ts';
 import { type Bundle, SPOOLED } from './bundle.ts';
@@ -12,7 +11,7 @@ import { Patience } from './patience.ts';
 import { CHUNK_OBJECT_BYTES, SALT_BYTES, type Sealer } from './seal/index.ts';
 import type { Spool } from './spool.ts';
 
-/** Chunks being sealed and written side by side; each holds its object in memory. */
+/** Chunks being sealed and written side by side. */
 const MAX_SEALING = 4;
 
 export interface SealingParts {
@@ -30,8 +29,8 @@ export interface SealingParts {
 }
 
 /**
- * Complete chunks on their way into the spool: room first, then seal, fsync, and the row that names the object; only then
- * may it be uploaded. Until then the chunk is read from its buffer.
+ * Complete chunks on their way into the spool: room first, then the sealed file, which the journal makes durable before the
+ * row that names it; only then may it be uploaded. Until then the chunk is read from its buffer.
  */
 export class Sealing {
   readonly #deps: SealingParts;
@@ -89,12 +88,15 @@ export class Sealing {
   async #seal(chunk: OpenChunk): Promise<void> {
     const { bundle, index } = chunk;
     const { spool, parts, journal } = this.#deps;
+    const { signal } = bundle.stop;
     await this.#reserve(bundle);
     try {
-      const { name, salt } = await this.#write(chunk);
-      await this.#patience.until('A chunk waits for its row', bundle.stop.signal, () =>
-        journal.spooled(bundle.id, index, name, salt),
-      );
+      // Written anew whatever failed: after an fsync that did, nobody knows what of the file is on the disk.
+      const { name, salt } = await this.#patience.until('The spool', signal, async () => {
+        const sealed = await this.#write(chunk);
+        await journal.spooled(bundle.id, index, sealed.name, sealed.salt);
+        return sealed;
+      });
       bundle.inSpool.add(index);
       bundle.setSealed(index, SPOOLED, name, salt);
     } catch (error) {
@@ -107,26 +109,18 @@ export class Sealing {
     await parts.drop(bundle, index);
   }
 
-  /** Seals into the spool; the object is durable when this resolves. */
+  /** Seals into a file of the spool; it is not durable yet. */
   async #write(chunk: OpenChunk): Promise<{ name: Buffer; salt: Buffer }> {
     const { bundle, index } = chunk;
     const { spool, sealer, random, libraryId } = this.#deps;
-    const { signal } = bundle.stop;
-    await this.#slots.reserve(1, signal);
+    await this.#slots.reserve(1, bundle.stop.signal);
     try {
       await this.#loadParts(chunk);
+      await spool.makeFolder(bundle.id);
       const salt = random.bytes(SALT_BYTES);
       const plaintext = chunk.buffer.subarray(0, bundle.contentLength(index));
       const ids = { bundleKey: bundle.key, libraryId, bundleId: bundle.bundleId, chunkIndex: index };
-      const { object, name } = await this.#patience.until('Sealing', signal, () =>
-        sealer.seal({ ...ids, salt, plaintext }),
-      );
-      const path = spool.chunkPath(bundle.id, index);
-      try {
-        await this.#patience.until('The spool', signal, () => spool.write(bundle.id, path, object));
-      } finally {
-        freeMemory(object);
-      }
+      const name = await sealer.sealFile({ ...ids, salt, plaintext, path: spool.chunkPath(bundle.id, index) });
       return { name, salt };
     } finally {
       this.#slots.release(1);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { importAlbum, makeAlbum, readBytes, shuffled, Workshop, wrongPieces } from '../../test/parts/workshop.ts';
+import { BaeError } from '../lib/errors.ts';
 import { seededRandom } from '../lib/random.ts';
 import { CHUNK_BYTES } from './chunk/index.ts';
 import { CHUNK_OBJECT_BYTES } from './seal/index.ts';
@@ -55,6 +56,43 @@ describe('the spool', () => {
     expect(run.vault.pieces.hasRoom(handle)).toBe(true);
     await run.close();
   });
+});
+
+it('has on the disk itself what rows say is spooled, whenever the power goes', async () => {
+  for (const seed of [1, 2, 3, 4]) {
+    const workshop = await Workshop.make();
+    const run = await workshop.start();
+    const album = await makeAlbum(run.database, 3 * CHUNK_BYTES, CHUNK_BYTES);
+    await run.vault.createBundle({ totalLength: album.bytes.length, torrents: [album.torrent.id] });
+    const handle = await run.vault.pieces.open(album.torrent);
+    run.store.inject({ call: 'put', act: 'fail' });
+    for (let index = 0; index < album.pieces; index++)
+      await run.vault.pieces.writePiece(handle, index, album.piece(index));
+    const rows = run.database.db.selectFrom('chunks').selectAll();
+    await expect.poll(async () => (await rows.execute()).length, { interval: 5 }).toBe(3);
+    workshop.kill();
+    await workshop.buried();
+    await workshop.files.powerCut(seededRandom(seed));
+    const next = await workshop.start();
+    const again = await next.vault.pieces.open(album.torrent);
+    expect(next.vault.pieces.have(again).full).toBe(true);
+    expect(await wrongPieces(next.vault, again, album)).toEqual([]);
+    await next.close();
+  }
+});
+
+it('writes a chunk anew when its file could not be made durable', async () => {
+  const workshop = await Workshop.make();
+  const run = await workshop.start();
+  const writes: string[] = [];
+  let failures = 0;
+  workshop.step = (what) => {
+    if (/^write .*\/0$/.test(what)) writes.push(what);
+    if (/^sync .*\/0$/.test(what) && failures++ === 0) throw new BaeError('unavailable', 'The disk refuses.');
+  };
+  await importAlbum(run.vault, await makeAlbum(run.database, CHUNK_BYTES, CHUNK_BYTES));
+  expect(writes.length).toBe(2);
+  await run.close();
 });
 
 describe('pieces whose chunks cannot close', () => {

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { Budget } from './budget.ts';
+import type { ChunkKey } from './cache/index.ts';
 import { type Files, TEMPORARY, writeDurably } from './files.ts';
 
 /** A run of a chunk's bytes that is sealed alone in the spool, since the chunk could not close. */
@@ -29,8 +30,9 @@ const PART_SHARE = 0.5;
 
 /**
  * Sealed bytes that are not yet in the store: `<folder>/<bundle>/<chunk index>` for whole chunk objects,
- * `<chunk index>-<start>-<length>.part` for runs of unfinished ones. A file with its final name is whole and durable. Whoever
- * writes reserves first, so the budget is never exceeded.
+ * `<chunk index>-<start>-<length>.part` for runs of unfinished ones. A chunk's file counts once a row names it, which comes
+ * after `settle`; any other file with its final name is whole and durable. Whoever writes reserves first, so the budget is
+ * never exceeded.
  */
 export class Spool {
   readonly budget: Budget;
@@ -79,8 +81,15 @@ export class Spool {
 
   /** Writes a file of a bundle durably; its room is reserved. */
   async write(bundle: number, path: string, data: Uint8Array): Promise<void> {
-    await this.#makeFolder(bundle);
+    await this.makeFolder(bundle);
     await writeDurably(this.#files, path, data);
+  }
+
+  /** Makes the files of chunks, written by the sealer, durable: their bytes, then the names of each bundle at once. */
+  async settle(chunks: readonly ChunkKey[]): Promise<void> {
+    await Promise.all(chunks.map(({ bundle, index }) => this.#files.sync(this.chunkPath(bundle, index))));
+    const bundles = new Set(chunks.map(({ bundle }) => bundle));
+    await Promise.all(Array.from(bundles, (bundle) => this.#files.sync(join(this.#folder, String(bundle)))));
   }
 
   read(path: string, into?: Buffer): Promise<Buffer | null> {
@@ -127,7 +136,8 @@ export class Spool {
     return listing;
   }
 
-  #makeFolder(bundle: number): Promise<void> {
+  /** Makes a bundle's folder, durably; does so once. */
+  makeFolder(bundle: number): Promise<void> {
     let made = this.#folders.get(bundle);
     if (made === undefined) {
       made = this.#makeFolderNow(bundle);

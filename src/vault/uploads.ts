@@ -42,6 +42,7 @@ export class Uploads {
   readonly #queue: Job[] = [];
   readonly #buffers: Buffer[] = [];
   readonly #stop = new AbortController();
+  readonly #signals = new WeakMap<Bundle, AbortSignal>();
   #running = 0;
   #idle: (() => void)[] = [];
   uploadedBytes = 0;
@@ -89,7 +90,7 @@ export class Uploads {
 
   async #run(job: Job): Promise<void> {
     const { bundle, index } = job;
-    const signal = AbortSignal.any([bundle.stop.signal, this.#stop.signal]);
+    const signal = this.#signal(bundle);
     const { journal } = this.#deps;
     try {
       const rotten = (error: unknown) => error instanceof RottenSpool;
@@ -136,6 +137,16 @@ export class Uploads {
     } finally {
       if (!this.#stop.signal.aborted) this.#buffers.push(buffer);
     }
+  }
+
+  /** Ends the work on a bundle; made once for each, since that costs as much as an upload. */
+  #signal(bundle: Bundle): AbortSignal {
+    let signal = this.#signals.get(bundle);
+    if (signal === undefined) {
+      signal = AbortSignal.any([bundle.stop.signal, this.#stop.signal]);
+      this.#signals.set(bundle, signal);
+    }
+    return signal;
   }
 
   /** The spool file becomes a cache file, or goes. */

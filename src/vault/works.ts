@@ -73,7 +73,7 @@ export async function assemble(options: WorksOptions): Promise<Works> {
   const ram = ramCache(options.ramCacheBytes);
   const spool = new Spool(files, join(options.dataDir, 'spool'), options.spoolBytes);
   const bundles = new Bundles(database, keys);
-  const journal = new Journal(database, clock);
+  const journal = new Journal(database, clock, (chunks) => spool.settle(chunks));
   const patience = new Patience(clock, log);
   const parts = new Parts({ spool, sealer, random, libraryId });
   const uploads = new Uploads({ store, spool, cache, journal, clock, log, mayWrite });

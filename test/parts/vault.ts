@@ -3,7 +3,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import { openVault, type Vault } from '../../src/vault/index.ts';
-import { CHUNK_OBJECT_BYTES, inlineSealer, readFileRange } from '../../src/vault/seal/index.ts';
+import { CHUNK_OBJECT_BYTES, inlineSealer, sealFiles } from '../../src/vault/seal/index.ts';
 import { type FaultyStore, faultyStore, memoryStore } from '../../src/vault/store/index.ts';
 
 export type TestStore = FaultyStore;
@@ -24,7 +24,7 @@ export function memoryVault(parts: { database: Database; store: TestStore; dataD
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    sealer: inlineSealer(readFileRange),
+    sealer: inlineSealer(sealFiles),
     describe: async () => ({ torrents: [], releases: [] }),
   });
 }

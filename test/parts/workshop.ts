@@ -10,7 +10,7 @@ import { silentLog } from '../../src/lib/log.ts';
 import { type Random, seededRandom, systemRandom } from '../../src/lib/random.ts';
 import type { Handle, StoredTorrent } from '../../src/torrent/ports.ts';
 import { type BundleContent, type Files, openVault, type Vault, type VaultOptions } from '../../src/vault/index.ts';
-import { CHUNK_OBJECT_BYTES, inlineSealer, readFileRange } from '../../src/vault/seal/index.ts';
+import { CHUNK_OBJECT_BYTES, inlineSealer, sealFiles } from '../../src/vault/seal/index.ts';
 import { type FaultyStore, faultyStore, memoryStore, type ObjectStore } from '../../src/vault/store/index.ts';
 import { type ForgetfulFiles, forgetfulFiles } from './forgetful-files.ts';
 
@@ -92,6 +92,7 @@ export class Workshop {
     this.#life = life;
     const database = mortalDatabase(life, this.#database, (what, call) => this.#step(life, what, call));
     const store = faultyStore(this.#guarded(life, this.objects), systemClock);
+    const files = this.#mortal(life);
     const opening = openVault({
       database,
       store,
@@ -103,9 +104,9 @@ export class Workshop {
       clock: this.clock,
       random: systemRandom,
       log: silentLog,
-      sealer: inlineSealer(readFileRange),
+      sealer: inlineSealer({ read: sealFiles.read, write: files.write }),
       describe: (bundle) => this.describe(bundle),
-      files: this.#mortal(life),
+      files,
       lock: () => () => undefined,
       ...this.options,
     });

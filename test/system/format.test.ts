@@ -31,7 +31,7 @@ const CHUNK_BYTES = 1_048_576;
 const slot = newSlotKey(systemRandom);
 const { root, keys } = createRoot(slot, systemRandom);
 const { libraryId } = keys;
-const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, size: 1 });
+const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, name: 'seal', size: 1 });
 const sealer = workerSealer(pool);
 let folder: string;
 
@@ -60,8 +60,9 @@ async function writeBundle(content: Buffer): Promise<{ bundle: string; names: st
   for (let chunkIndex = 0; chunkIndex * CHUNK_BYTES < content.length; chunkIndex++) {
     const salt = randomBytes(24);
     const plaintext = Buffer.copyBytesFrom(content, chunkIndex * CHUNK_BYTES, CHUNK_BYTES);
-    const { object, name } = await sealer.seal({ bundleKey, libraryId, bundleId, chunkIndex, salt, plaintext });
-    await put(chunkName(name), object);
+    const path = join(folder, 'chunk');
+    const name = await sealer.sealFile({ bundleKey, libraryId, bundleId, chunkIndex, salt, plaintext, path });
+    await put(chunkName(name), await readFile(path));
     records.push(name, salt);
     names.push(chunkName(name));
   }

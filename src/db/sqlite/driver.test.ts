@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { temporaryDatabase } from '../../../test/parts/database.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { openDatabase } from '../database.ts';
+import { template } from '../template.ts';
 import { MAX_PENDING_REQUESTS, SqliteClient } from './client.ts';
 
 let database: Awaited<ReturnType<typeof temporaryDatabase>>;
@@ -102,6 +103,20 @@ describe('batches', () => {
     expect(await keys()).toEqual(['a', 'b']);
     expect(await batch([])).toBe(0);
     expect(await batch([db.deleteFrom('settings')])).toBe(2);
+  });
+
+  test('take a query that was compiled once, with other values in its places', async () => {
+    const { db, batch } = database;
+    const saved = template(
+      put('marker', -1).onConflict((conflict) => conflict.column('key').doUpdateSet({ value_json: -1 })),
+      ['marker', -1],
+    );
+    expect(await batch([saved(['a', 1]), saved(['b', 2]), saved(['a', 3])])).toBe(3);
+    const rows = await db.selectFrom('settings').select(['key', 'value_json']).orderBy('key').execute();
+    expect(rows.map((row) => [row.key, Number(row.value_json)])).toEqual([
+      ['a', 3],
+      ['b', 2],
+    ]);
   });
 
   test('wait for a transaction under way', async () => {

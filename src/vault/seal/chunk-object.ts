@@ -47,8 +47,11 @@ export interface OpenSegments extends ChunkIds {
   readonly into: readonly Uint8Array[];
 }
 
-/** Seals one chunk into its object and names it. The same arguments give the same bytes. */
-export function sealChunk(job: SealChunk): SealedChunk {
+/**
+ * Seals one chunk into its object and names it. The same arguments give the same bytes. The object is made in `into`
+ * (CHUNK_OBJECT_BYTES) if that is given.
+ */
+export function sealChunk(job: SealChunk, into?: Buffer): SealedChunk {
   if (job.plaintext.length === 0 || job.plaintext.length > CHUNK_PLAIN_BYTES) {
     throw new RangeError(`a chunk of ${job.plaintext.length} bytes`);
   }
@@ -58,7 +61,7 @@ export function sealChunk(job: SealChunk): SealedChunk {
     plaintext.set(job.plaintext);
   }
   const header = { suite: job.suite ?? DEFAULT_SUITE, salt: job.salt };
-  const object = sealEnvelope(chunkEnvelope(job), header, plaintext);
+  const object = sealEnvelope(chunkEnvelope(job), header, plaintext, into);
   return { object, name: hash('sha256', object, 'buffer') };
 }
 

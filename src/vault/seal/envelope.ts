@@ -169,13 +169,14 @@ export class SegmentCipher {
   }
 }
 
-/** Seals `plaintext` (at least one byte) whole: header, then segments, the last maybe shorter. */
-export function sealEnvelope(envelope: EnvelopeKey, header: Header, plaintext: Uint8Array): Buffer {
+/** Seals `plaintext` (at least one byte) whole: header, then segments, the last maybe shorter; in `into`, if it fits exactly. */
+export function sealEnvelope(envelope: EnvelopeKey, header: Header, plaintext: Uint8Array, into?: Buffer): Buffer {
   const count = Math.ceil(plaintext.length / SEGMENT_BYTES);
   if (count === 0) throw new RangeError('nothing to seal');
   if (count >= MAX_SEGMENTS) throw new RangeError(`${plaintext.length} bytes to seal`);
   const cipher = new SegmentCipher(envelope.kind, header.suite, deriveEnvelope(envelope, header));
-  const object = Buffer.allocUnsafeSlow(HEADER_BYTES + plaintext.length + count * TAG_BYTES);
+  const bytes = HEADER_BYTES + plaintext.length + count * TAG_BYTES;
+  const object = into?.length === bytes ? into : Buffer.allocUnsafeSlow(bytes);
   object.set(cipher.header, 0);
   let at = HEADER_BYTES;
   for (let segment = 0; segment < count; segment++) {

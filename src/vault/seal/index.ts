@@ -11,7 +11,7 @@ export {
 } from './chunk-object.ts';
 export { MAX_MANIFEST_BYTES, MAX_TABLE_BYTES } from './document.ts';
 export { type SealReason, sealReason } from './fault.ts';
-export { readFileRange } from './file-range.ts';
+export { sealFiles } from './files.ts';
 export { formatKeyFile, MAX_KEY_FILE_BYTES, parseKeyFile, type SlotKey } from './key-file.ts';
 export {
   CHUNK_OBJECT_BYTES,
@@ -40,8 +40,10 @@ export {
   type OpenPieceFile,
   type ReadRange,
   type Sealer,
+  type SealFiles,
   type SealRequest,
   type SealResponse,
+  sharedChunk,
   sharedSegment,
   workerSealer,
 } from './sealer.ts';

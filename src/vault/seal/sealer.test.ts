@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -9,20 +9,21 @@ import {
   CHUNK_OBJECT_BYTES,
   inlineSealer,
   openChunk,
-  readFileRange,
   SEAL_WORKER_URL,
   SEGMENT_BYTES,
   type SealRequest,
   type SealResponse,
+  sealFiles,
   sealReason,
   segmentRange,
+  sharedChunk,
   sharedSegment,
   workerSealer,
 } from './index.ts';
 
 const random = seededRandom(7);
 const folder = mkdtempSync(join(tmpdir(), 'bae-sealer-'));
-const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, size: 1 });
+const pool = new WorkerPool<SealRequest, SealResponse>({ url: SEAL_WORKER_URL, name: 'seal', size: 1 });
 afterAll(async () => {
   await pool.close();
   rmSync(folder, { recursive: true });
@@ -34,12 +35,21 @@ const padded = Buffer.alloc(1_048_576);
 content.copy(padded);
 
 describe.each([
-  ['inline', inlineSealer(readFileRange)],
+  ['inline', inlineSealer(sealFiles)],
   ['worker', workerSealer(pool)],
 ])('%s sealer', (kind, sealer) => {
   it('seals, names, and opens from bytes and from a file', async () => {
     const salt = random.bytes(24);
-    const { object, name } = await sealer.seal({ ...ids, salt, plaintext: Buffer.from(content) });
+    const path = join(folder, kind);
+    const plaintext = sharedChunk().subarray(0, content.length);
+    plaintext.set(content);
+    // A file of that name stays as it is under its other names.
+    writeFileSync(path, 'other');
+    linkSync(path, `${path}-other`);
+    const name = await sealer.sealFile({ ...ids, salt, plaintext, path });
+    expect(readFileSync(`${path}-other`, 'utf8')).toBe('other');
+    expect(plaintext.equals(content)).toBe(true);
+    const object = readFileSync(path);
     expect(object.length).toBe(CHUNK_OBJECT_BYTES);
     expect(name.equals(createHash('sha256').update(object).digest())).toBe(true);
     expect(openChunk(object, ids).equals(padded)).toBe(true);
@@ -50,8 +60,6 @@ describe.each([
     await sealer.open({ ...ids, salt, firstSegment: 1, sealed, into: two });
     expect(Buffer.concat(two).equals(padded.subarray(SEGMENT_BYTES, 3 * SEGMENT_BYTES))).toBe(true);
 
-    const path = join(folder, kind);
-    writeFileSync(path, object);
     const four = Array.from({ length: 4 }, sharedSegment);
     await sealer.openFile({ ...ids, salt, path, firstSegment: 0, endSegment: 4, into: four });
     expect(Buffer.concat(four).equals(padded)).toBe(true);
@@ -59,9 +67,9 @@ describe.each([
 
   it('tells a wrong key, altered bytes, a cut file and a missing one apart', async () => {
     const salt = random.bytes(24);
-    const { object } = await sealer.seal({ ...ids, salt, plaintext: Buffer.from(content) });
     const path = join(folder, `${kind}-bad`);
-    writeFileSync(path, object);
+    await sealer.sealFile({ ...ids, salt, plaintext: Buffer.from(content), path });
+    const object = readFileSync(path);
     const range = { path, salt, firstSegment: 2, endSegment: 3, into: [sharedSegment()] };
     const failure = (job: Promise<unknown>) =>
       job.then(

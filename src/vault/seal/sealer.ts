@@ -7,11 +7,16 @@ import {
   type OpenSegments,
   openSegments,
   type SealChunk,
-  type SealedChunk,
   sealChunk,
 } from './chunk-object.ts';
-import { HEADER_BYTES, SEGMENT_BYTES, type Suite, segmentRange } from './layout.ts';
+import { CHUNK_PLAIN_BYTES, HEADER_BYTES, SEGMENT_BYTES, type Suite, segmentRange } from './layout.ts';
 import { openPiece, type PieceIds, type SealPiece, sealPiece } from './piece-file.ts';
+
+/** A chunk to seal into a file. */
+export interface SealFile extends SealChunk {
+  /** What is there already is replaced. */
+  readonly path: string;
+}
 
 /** Segments to open straight from a file that holds a whole chunk object. */
 export interface OpenFileSegments extends ChunkIds {
@@ -36,8 +41,11 @@ export interface OpenPieceFile extends PieceIds {
  * sealReason; `missing` or `unavailable` for a file.
  */
 export interface Sealer {
-  /** As `sealChunk`. */
-  seal(job: SealChunk): Promise<SealedChunk>;
+  /**
+   * Seals a chunk as `sealChunk` does, writes its object as a new file and returns its name (32 bytes). Nothing is synced
+   * yet. `plaintext` is only read; a whole SharedArrayBuffer is not even copied, and must stay as it is until this settles.
+   */
+  sealFile(job: SealFile): Promise<Buffer>;
   /**
    * As `openSegments`. `into` is shared with the thread that opens (`sharedSegment`): after a rejection it must not be used
    * again for anything, since a thread that is being ended may still write there.
@@ -57,8 +65,17 @@ export interface Sealer {
  */
 export type ReadRange = (path: string, offset: number, length?: number) => Buffer;
 
+/** Writes a file of its own (0600) in the place of what has the name; `unavailable` when the disk refuses. */
+export type WriteNew = (path: string, bytes: Uint8Array) => void | Promise<void>;
+
+/** The files of the thread that seals. */
+export interface SealFiles {
+  readonly read: ReadRange;
+  readonly write: WriteNew;
+}
+
 export type SealRequest =
-  | { readonly op: 'seal'; readonly job: SealChunk }
+  | { readonly op: 'sealFile'; readonly job: SealFile }
   | { readonly op: 'open'; readonly job: OpenSegments }
   | { readonly op: 'openFile'; readonly job: OpenFileSegments }
   | { readonly op: 'sealPiece'; readonly job: SealPiece }
@@ -68,23 +85,24 @@ export type SealRequest =
 /** Buffers whose meaning hangs on the operation; always in memory of their own, so that all can be moved. */
 export type SealResponse = Uint8Array[];
 
-/** Does one request in this thread. */
-export function answerSeal(request: SealRequest, readRange: ReadRange): SealResponse {
+/** Does one request in this thread. `scratch` holds the object while it is written, if it is not needed meanwhile. */
+export async function answerSeal(request: SealRequest, files: SealFiles, scratch?: Buffer): Promise<SealResponse> {
   switch (request.op) {
-    case 'seal': {
-      const { object, name } = sealChunk(request.job);
-      return [object, name];
+    case 'sealFile': {
+      const { object, name } = sealChunk(request.job, scratch);
+      await files.write(request.job.path, object);
+      return [name];
     }
     case 'open':
       openSegments(request.job);
       return [];
     case 'openFile':
-      openFileSegments(request.job, readRange);
+      openFileSegments(request.job, files.read);
       return [];
     case 'sealPiece':
       return [sealPiece(request.job)];
     case 'openPieceFile':
-      return [openPiece(readRange(request.job.path, 0), request.job)];
+      return [openPiece(files.read(request.job.path, 0), request.job)];
     case 'sha256':
       return [hash('sha256', request.data, 'buffer'), request.data];
   }
@@ -102,8 +120,8 @@ function openFileSegments(job: OpenFileSegments, readRange: ReadRange): void {
 }
 
 /** A sealer that works in this thread, for simulation and tools. */
-export function inlineSealer(readRange: ReadRange): Sealer {
-  return sealerOver(async (request) => answerSeal(request, readRange));
+export function inlineSealer(files: SealFiles): Sealer {
+  return sealerOver((request) => answerSeal(request, files));
 }
 
 /** A sealer that works in the pool's threads (seal.worker.ts). */
@@ -120,10 +138,7 @@ function sealerOver(run: (request: SealRequest) => Promise<SealResponse>): Seale
   const pair = async (request: SealRequest) => (await buffers(request)) as [Buffer, Buffer];
   const one = async (request: SealRequest) => (await buffers(request))[0] as Buffer;
   return {
-    async seal(job) {
-      const [object, name] = await pair({ op: 'seal', job });
-      return { object, name };
-    },
+    sealFile: (job) => one({ op: 'sealFile', job }),
     open: (job) => nothing({ op: 'open', job }),
     openFile: (job) => nothing({ op: 'openFile', job }),
     sealPiece: (job) => one({ op: 'sealPiece', job }),
@@ -143,8 +158,8 @@ function movable(request: SealRequest, transfer: Transferable[]): SealRequest {
     return whole;
   };
   switch (request.op) {
-    case 'seal':
-      return { op: 'seal', job: { ...request.job, ...slim(request.job), plaintext: move(request.job.plaintext) } };
+    case 'sealFile':
+      return { op: 'sealFile', job: { ...request.job, ...slim(request.job), plaintext: share(request.job.plaintext) } };
     case 'sealPiece':
       return { op: 'sealPiece', job: { ...request.job, ...slim(request.job), plaintext: move(request.job.plaintext) } };
     case 'open':
@@ -156,6 +171,11 @@ function movable(request: SealRequest, transfer: Transferable[]): SealRequest {
     case 'sha256':
       return { op: 'sha256', data: move(request.data) };
   }
+}
+
+/** Bytes as another thread may read them: shared memory itself, else a copy. */
+function share(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer instanceof SharedArrayBuffer ? bytes : new Uint8Array(bytes);
 }
 
 interface Secrets {
@@ -182,6 +202,11 @@ function slim({ bundleKey, libraryId, bundleId, salt }: Secrets): Secrets {
 /** Memory for one opened segment that the sealer's threads can write to. */
 export function sharedSegment(): Buffer {
   return Buffer.from(new SharedArrayBuffer(SEGMENT_BYTES));
+}
+
+/** Memory for a chunk in clear that the sealer's threads can read. */
+export function sharedChunk(): Buffer {
+  return Buffer.from(new SharedArrayBuffer(CHUNK_PLAIN_BYTES));
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

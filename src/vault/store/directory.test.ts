@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../lib/clock.ts';
 import { storeConformance } from './conformance.ts';
 import { directoryStore } from './directory.ts';
+import { syncPath } from './sync.ts';
 
 const roots: string[] = [];
 async function newRoot(): Promise<string> {
@@ -60,7 +61,11 @@ describe('the directory store', () => {
     const otherDisk = async () => {
       throw Object.assign(new Error('EXDEV'), { code: 'EXDEV' });
     };
-    const far = await directoryStore(join(root, 'store'), systemClock, { ...nodeFiles, link: otherDisk });
+    const far = await directoryStore(join(root, 'store'), systemClock, {
+      ...nodeFiles,
+      sync: syncPath,
+      link: otherDisk,
+    });
     expect(await far.link('c/ab/other', file)).toBe(false);
   });
 

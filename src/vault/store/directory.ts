@@ -24,6 +24,7 @@ import {
   type PutOptions,
 } from './ports.ts';
 import { Slots } from './slots.ts';
+import { syncPath } from './sync.ts';
 
 /** Files under way at a time. */
 const MAX_OPEN_FILES = 64;
@@ -34,14 +35,17 @@ const UNFINISHED = '~unfinished';
 /** Why a file cannot be linked, and must be put: other disk, no or too many links, the name is taken, file or folder is gone. */
 const NO_LINK = ['EXDEV', 'EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK', 'EEXIST', 'ENOENT'];
 
-/** The calls of node:fs/promises that the store makes, as an argument so that tests can lose power. */
-export type Files = Pick<typeof nodeFiles, 'link' | 'mkdir' | 'open' | 'opendir' | 'rename' | 'stat' | 'unlink'>;
+/** The calls of node:fs/promises that the store makes, and `syncPath`, as an argument so that tests can lose power. */
+export type Files = Pick<typeof nodeFiles, 'link' | 'mkdir' | 'open' | 'opendir' | 'rename' | 'stat' | 'unlink'> & {
+  readonly sync: typeof syncPath;
+};
+const systemFiles: Files = { ...nodeFiles, sync: syncPath };
 
 /**
  * Opens a store in a folder, made if it is not there: an object is a file of its name. A put writes a file aside, syncs it,
  * links or renames it into place and syncs the folder. Files that a dead process left unfinished are removed.
  */
-export async function directoryStore(root: string, clock: Clock, files: Files = nodeFiles): Promise<ObjectStore> {
+export async function directoryStore(root: string, clock: Clock, files: Files = systemFiles): Promise<ObjectStore> {
   const store = new DirectoryStore(root, files);
   await store.open(clock);
   return store;

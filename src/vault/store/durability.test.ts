@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { systemClock } from '../../lib/clock.ts';
 import { directoryStore, type Files } from './directory.ts';
+import { syncPath } from './sync.ts';
 
 const roots: string[] = [];
 afterAll(async () => {
@@ -31,6 +32,11 @@ class MortalDisk {
       this.#live(async () => this.#syncing(String(path), await nodeFiles.open(path, flags, mode))),
     opendir: (path) => this.#live(() => nodeFiles.opendir(path)),
     rename: (from, to) => this.#live(() => nodeFiles.rename(from, to)),
+    sync: (path) =>
+      this.#live(async () => {
+        await syncPath(path);
+        await this.#nameLasts(path);
+      }),
     stat: ((path: string) => this.#live(() => nodeFiles.stat(path))) as Files['stat'],
     unlink: (path) => this.#live(() => nodeFiles.unlink(path)),
   };
@@ -56,9 +62,7 @@ class MortalDisk {
     handle.sync = () =>
       this.#live(async () => {
         await sync();
-        const stats = await handle.stat();
-        if (stats.isFile()) this.bytes.set(stats.ino, await nodeFiles.readFile(path));
-        else await this.#nameLasts(path);
+        this.bytes.set((await handle.stat()).ino, await nodeFiles.readFile(path));
       });
     return handle;
   }

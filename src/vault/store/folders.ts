@@ -1,5 +1,5 @@
-import type * as nodeFiles from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Files } from './directory.ts';
 import { errorCode } from './file-errors.ts';
 
 /** Folders remembered as durable; beyond it all are looked at again. */
@@ -8,10 +8,10 @@ const MAX_KNOWN_FOLDERS = 10_000;
 /** Makes folders below one root durable: a name survives a power cut once the folder it stands in is synced. */
 export class Folders {
   readonly #root: string;
-  readonly #files: Pick<typeof nodeFiles, 'mkdir' | 'open'>;
+  readonly #files: Pick<Files, 'mkdir' | 'sync'>;
   readonly #known = new Map<string, Promise<void>>();
 
-  constructor(root: string, files: Pick<typeof nodeFiles, 'mkdir' | 'open'>) {
+  constructor(root: string, files: Pick<Files, 'mkdir' | 'sync'>) {
     this.#root = root;
     this.#files = files;
   }
@@ -42,13 +42,8 @@ export class Folders {
   }
 
   /** Makes the names in a folder durable. */
-  async sync(folder: string): Promise<void> {
-    const handle = await this.#files.open(folder, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+  sync(folder: string): Promise<void> {
+    return this.#files.sync(folder);
   }
 
   async #makeNow(folder: string): Promise<void> {

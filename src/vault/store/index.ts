@@ -14,3 +14,4 @@ export {
 } from './ports.ts';
 export { type RetryOptions, retrying } from './retry.ts';
 export { parseStoreSpec, type StoreSpec } from './spec.ts';
+export { syncPath } from './sync.ts';
