@@ -2,9 +2,9 @@ import type { Connection, ConnectionHandlers } from '../ports.ts';
 import * as wire from '../wire/index.ts';
 import { blockKey } from './blocks.ts';
 import { extensionsMessage, receiveExtended } from './extensions.ts';
+import { Frequency } from './frequency.ts';
 import { firstMessages } from './hello.ts';
-import { IDLE_MILLISECONDS, KEEP_ALIVE_MILLISECONDS, SEND_BUFFER_BYTES } from './limits.ts';
-import { MinuteCount } from './minute-count.ts';
+import * as limits from './limits.ts';
 import type { KnownPeer } from './peer-book.ts';
 import { PeerPieces } from './peer-pieces.ts';
 import { PeerRequests } from './peer-requests.ts';
@@ -38,7 +38,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** It wants nothing from anybody (BEP 21). */
   uploadOnly = false;
   extensions: wire.ExtensionHandshake | null = null;
-  readonly extensionHandshakes = new MinuteCount();
+  readonly extensionHandshakes = new Frequency(limits.EXTENSION_HANDSHAKES, limits.EXTENSION_HANDSHAKE_MILLISECONDS);
   /** Monotonic time at which either side last wanted something. */
   usefulAt: number;
   isClosed = false;
@@ -103,7 +103,7 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
     if (this.isClosed) return;
     this.#out.push(message);
     this.#outBytes += message.length;
-    if (this.queuedBytes > 2 * SEND_BUFFER_BYTES) this.close('does not read');
+    if (this.queuedBytes > 2 * limits.SEND_BUFFER_BYTES) this.close('does not read');
     else if (!this.#inTurn && !this.#flushing) {
       this.#flushing = true;
       queueMicrotask(() => this.flush());
@@ -154,8 +154,8 @@ export class PeerSession implements ConnectionHandlers, wire.MessageSink {
   /** Once a second. */
   tick(now: number, milliseconds: number): void {
     this.uploader?.tick(now, milliseconds);
-    if (now - this.#receivedAt > IDLE_MILLISECONDS) this.close('idle');
-    else if (now - this.#sentAt > KEEP_ALIVE_MILLISECONDS) this.send(wire.encodeKeepAlive());
+    if (now - this.#receivedAt > limits.IDLE_MILLISECONDS) this.close('idle');
+    else if (now - this.#sentAt > limits.KEEP_ALIVE_MILLISECONDS) this.send(wire.encodeKeepAlive());
     if (this.interested || this.interesting) this.usefulAt = now;
   }
 
