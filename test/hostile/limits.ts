@@ -8,7 +8,7 @@ export const KEY_AGREEMENTS_PER_SECOND = 200;
 /** Memory held for a peer. */
 export const PEER_HELD_BYTES = 1024 * 1024;
 /** Messages of a peer in a minute. */
-export const EXTENSION_HANDSHAKES = 20;
+export const EXTENSION_HANDSHAKES = 10;
 export const METADATA_MESSAGES = 1_000;
 export const PEX_MESSAGES = 6;
 /** Metadata given in ten minutes, as a multiple of its size. */

@@ -1,5 +1,5 @@
 import * as wire from '../wire/index.ts';
-import { EXTENSION_HANDSHAKES, QUEUED_REQUESTS } from './limits.ts';
+import { QUEUED_REQUESTS } from './limits.ts';
 import type { PeerSession } from './session.ts';
 import type { SessionOwner } from './session-owner.ts';
 
@@ -27,7 +27,7 @@ export function extensionsMessage({ context, source, isPrivate, uploadOnly }: Se
 /** Takes in an extended message; one of an extension that we did not name is left alone. @throws ProtocolError */
 export function receiveExtended(session: PeerSession, owner: SessionOwner, id: number, payload: Buffer): void {
   if (id === wire.EXTENSION_HANDSHAKE_ID) {
-    if (session.extensionHandshakes.add(owner.context.clock.monotonic()) > EXTENSION_HANDSHAKES) {
+    if (!session.extensionHandshakes.allows(owner.context.clock.monotonic())) {
       session.close('extension handshakes too often');
       return;
     }

@@ -67,12 +67,11 @@ export const PEX_MILLISECONDS = 60_000;
 export const LEAST_PEX_MILLISECONDS = 45_000;
 /** More messages than this in a minute end the connection. */
 export const PEX_MESSAGES = 6;
-/** What a peer may do so often in a minute begins to be counted with the first time. */
-export const MINUTE_MILLISECONDS = 60_000;
-/** Extension handshakes (BEP 10) of a peer in a minute, each a dictionary to be read; more end the connection. */
-export const EXTENSION_HANDSHAKES = 20;
-/** Metadata messages (BEP 9) of a peer in a minute: the largest metadata have 640 pieces. More end the connection. */
-export const METADATA_MESSAGES = 1_000;
+
+/** Extension handshakes (BEP 10) of a peer in this time: one at first, and one when what it says of itself changes; … */
+export const EXTENSION_HANDSHAKES = 10;
+/** … with more the connection ends. */
+export const EXTENSION_HANDSHAKE_MILLISECONDS = 60_000;
 
 // Serving.
 
@@ -119,6 +118,10 @@ export const SUGGESTIONS = 10;
 export const METADATA_REQUESTS_QUEUED = 64;
 export const METADATA_SENT_TIMES = 2;
 export const METADATA_WINDOW_MILLISECONDS = 600_000;
+/** Metadata messages of a peer in this time, of whatever kind: the largest metadata have 640 pieces; … */
+export const METADATA_MESSAGES = 1_000;
+/** … with more the connection ends. */
+export const METADATA_MESSAGES_MILLISECONDS = 60_000;
 
 // Choking.
 

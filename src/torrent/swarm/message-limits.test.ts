@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { RawPeer } from '../../../test/simulation/raw-peer.ts';
 import { Simulation } from '../../../test/simulation/swarm.ts';
 import { encodeExtensionHandshake, encodeMetadataReject, encodeMetadataRequest } from '../wire/index.ts';
+import { Frequency } from './frequency.ts';
 import * as limits from './limits.ts';
-import { MinuteCount } from './minute-count.ts';
 
 const PIECE_BYTES = 16 * 1024;
 /** Our id of ut_metadata. */
@@ -33,7 +33,7 @@ describe('a peer may say', () => {
     const { simulation, clock, peer } = await setUp();
     for (let minute = 0; minute < 3; minute++) {
       peer.sendRaw(repeated(message, most));
-      await clock.run(limits.MINUTE_MILLISECONDS + 1_000);
+      await clock.run(limits.METADATA_MESSAGES_MILLISECONDS + 1_000);
     }
     expect(peer.closed).toBe(false);
     peer.sendRaw(repeated(message, most + 1));
@@ -54,10 +54,11 @@ describe('a peer is told', () => {
   });
 });
 
-describe('what comes in a minute', () => {
-  it('is counted from the first on', () => {
-    const count = new MinuteCount();
-    const minute = limits.MINUTE_MILLISECONDS;
-    expect([5, 6, 4 + minute, 5 + minute, 6 + minute].map((now) => count.add(now))).toEqual([1, 2, 3, 1, 2]);
+describe('what may come three times in a minute', () => {
+  it('is counted from the first time on', () => {
+    const often = new Frequency(3, 60_000);
+    expect([5, 6, 7, 60_004, 60_005, 60_006].map((now) => often.allows(now))).toEqual([
+      ...[true, true, true, false, true, true],
+    ]);
   });
 });

@@ -7,8 +7,8 @@ import {
   METADATA_PIECE_BYTES,
   type MetadataMessage,
 } from '../wire/index.ts';
+import { Frequency } from './frequency.ts';
 import * as limits from './limits.ts';
-import { MinuteCount } from './minute-count.ts';
 import type { PeerSession } from './session.ts';
 
 /** The info dictionary from one peer: all of it, so that a wrong one shows who sent it. */
@@ -42,7 +42,7 @@ export class MetadataExchange {
   readonly #fetches = new Map<PeerSession, Fetch>();
   readonly #passedOver = new WeakSet<PeerSession>();
   readonly #given = new WeakMap<PeerSession, Given>();
-  readonly #messages = new WeakMap<PeerSession, MinuteCount>();
+  readonly #messages = new WeakMap<PeerSession, Frequency>();
   #rawInfo: Buffer | null;
 
   constructor(owner: MetadataOwner, clock: Clock, rawInfo: Buffer | null) {
@@ -59,9 +59,10 @@ export class MetadataExchange {
 
   /** A peer asks for metadata or has some. Each message costs time, whatever comes of it: too many end the connection. */
   message(session: PeerSession, message: MetadataMessage): void {
-    const messages = this.#messages.get(session) ?? new MinuteCount();
+    const known = this.#messages.get(session);
+    const messages = known ?? new Frequency(limits.METADATA_MESSAGES, limits.METADATA_MESSAGES_MILLISECONDS);
     this.#messages.set(session, messages);
-    if (messages.add(this.#clock.monotonic()) > limits.METADATA_MESSAGES) {
+    if (!messages.allows(this.#clock.monotonic())) {
       session.close('metadata messages too often');
       return;
     }

@@ -1,8 +1,8 @@
 import { isPublicAddress } from '../../lib/addresses.ts';
 import * as wire from '../wire/index.ts';
 import type { SwarmContext } from './context.ts';
+import { Frequency } from './frequency.ts';
 import * as limits from './limits.ts';
-import { MinuteCount } from './minute-count.ts';
 import type { PeerSession } from './session.ts';
 
 /** What has gone between us and one peer. */
@@ -12,7 +12,7 @@ interface Exchanged {
   /** Monotonic time from which on it may be told more. */
   tellAt: number;
   takenAt: number;
-  readonly messages: MinuteCount;
+  readonly messages: Frequency;
 }
 
 export interface ExchangeOwner {
@@ -36,7 +36,7 @@ export class PeerExchange {
   received(session: PeerSession, payload: Buffer): void {
     const now = this.#owner.context.clock.monotonic();
     const exchanged = this.#with(session);
-    if (exchanged.messages.add(now) > limits.PEX_MESSAGES) {
+    if (!exchanged.messages.allows(now)) {
       session.close('peer exchange too often');
       return;
     }
@@ -85,7 +85,8 @@ export class PeerExchange {
   #with(session: PeerSession): Exchanged {
     const found = this.#exchanged.get(session);
     if (found !== undefined) return found;
-    const fresh = { told: new Map(), tellAt: 0, takenAt: Number.NEGATIVE_INFINITY, messages: new MinuteCount() };
+    const messages = new Frequency(limits.PEX_MESSAGES, limits.PEX_MILLISECONDS);
+    const fresh = { told: new Map(), tellAt: 0, takenAt: Number.NEGATIVE_INFINITY, messages };
     this.#exchanged.set(session, fresh);
     return fresh;
   }

@@ -2,10 +2,10 @@ import type { Connection, ConnectionHandlers } from '../ports.ts';
 import * as wire from '../wire/index.ts';
 import { blockKey } from './blocks.ts';
 import { extensionsMessage, receiveExtended } from './extensions.ts';
+import { Frequency } from './frequency.ts';
 import { firstMessages } from './hello.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import * as limits from './limits.ts';
-import { MinuteCount } from './minute-count.ts';
 import { Outbox } from './outbox.ts';
 import type { KnownPeer } from './peer-book.ts';
 import { PeerPieces } from './peer-pieces.ts';
@@ -40,7 +40,7 @@ export class PeerSession implements ConnectionHandlers, IntakeOwner {
   /** It wants nothing from anybody (BEP 21). */
   uploadOnly = false;
   extensions: wire.ExtensionHandshake | null = null;
-  readonly extensionHandshakes = new MinuteCount();
+  readonly extensionHandshakes = new Frequency(limits.EXTENSION_HANDSHAKES, limits.EXTENSION_HANDSHAKE_MILLISECONDS);
   /** Monotonic time at which either side last wanted something, as far as a look once a second tells. */
   usefulAt: number;
   isClosed = false;
