@@ -6,8 +6,8 @@ import { howToKeep, type Outcome } from './driver.ts';
 import { newShared, type Order, readInput } from './watched.ts';
 
 /** An input that is read for so long is taken for one that never ends. */
-const STUCK_MILLISECONDS = 30_000;
-const LOOKS = 30;
+const STUCK_MILLISECONDS = 60_000;
+const LOOKS = 60;
 const HEAP_MEBIBYTES = 512;
 const SEEDS = 2 ** 31;
 const TARGETS_URL = new URL('targets.ts', import.meta.url).href;

@@ -167,6 +167,8 @@ function drawLiars(draw: Draw, theme: Theme): Scenario['liars'] {
   const isDay = theme === 'tracker down for a day';
   const count = theme === 'liars' ? draw.between(2, 6) : draw.chance(25) && !isDay ? 1 : 0;
   const lies: Lie[] = Array.from({ length: count }, () => draw.one(LIES));
+  // These two meet few otherwise: who has its metadata asks for none, and most lies are others.
+  if (theme === 'liars') lies.push('metadata', 'haves');
   if (theme === 'choke storm') for (let more = draw.between(1, 3); more > 0; more--) lies.push('chokes');
   return lies.map((lie, at) => ({ address: `30.1.${at + 1}.1`, lie }));
 }

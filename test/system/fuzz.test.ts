@@ -1,4 +1,5 @@
-// Every parser of bytes from outside, for ten seconds each, some at a time, with other inputs at each run. What an input breaks is told with the input; kept in test/fuzz/corpus, it is read at each run from then on.
+// Every parser of bytes from outside, for ten seconds each, some at a time, with other inputs at each run. What an input
+// breaks is told with the input; kept in test/fuzz/corpus, it is read at each run from then on.
 import { describe, expect, it } from 'vitest';
 import { fuzzInThread } from '../fuzz/crew.ts';
 import { TARGETS } from '../fuzz/targets.ts';

@@ -19,6 +19,8 @@ import {
 
 /** A request's body: the largest torrent in base64 and a little around it. */
 const BODY_BYTES = TORRENT_BASE64_CHARACTERS + 65_536;
+/** Of what is wrong with a request so much is told. */
+const PROBLEM_CHARACTERS = 300;
 
 const json = <S extends z.ZodType>(schema: S, description: string) => ({
   content: { 'application/json': { schema } },
@@ -33,7 +35,9 @@ export function apiRoutes(application: Application, version: string) {
     defaultHook: (result) => {
       if (result.success) return;
       const issue = result.error.issues[0];
-      throw new BaeError('bad-input', `The request's ${issue?.path.join('.') || 'body'} is wrong: ${issue?.message}.`);
+      // It may repeat a key of the request, which may be as long as a body.
+      const problem = issue?.message.slice(0, PROBLEM_CHARACTERS);
+      throw new BaeError('bad-input', `The request's ${issue?.path.join('.') || 'body'} is wrong: ${problem}.`);
     },
   });
   api.use(bodyLimit({ maxSize: BODY_BYTES }));
