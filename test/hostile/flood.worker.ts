@@ -1,7 +1,7 @@
-// Peers in a thread of their own that send one thing again and again, as fast as the server takes it.
+// Peers in a thread of their own that send one thing again and again, as fast as the server takes it; tells how many bytes so far.
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { encodeHandshake } from '../../src/torrent/wire/index.ts';
 
 export interface FloodOptions {
@@ -15,7 +15,9 @@ export interface FloodOptions {
   readonly reads: boolean;
 }
 
+const REPORT_MILLISECONDS = 50;
 const options = workerData as FloodOptions;
+let sentBytes = 0;
 
 function flood(number: number): void {
   const socket = connect(options.port, '127.0.0.1');
@@ -30,7 +32,7 @@ function flood(number: number): void {
     await delay(200);
     if (!options.reads) socket.pause();
     const more = () => {
-      while (!socket.destroyed && socket.write(options.again));
+      while (!socket.destroyed && socket.write(options.again)) sentBytes += options.again.length;
     };
     socket.on('drain', more);
     more();
@@ -38,3 +40,4 @@ function flood(number: number): void {
 }
 
 for (let number = 0; number < options.peers; number++) flood(number);
+setInterval(() => parentPort?.postMessage(sentBytes), REPORT_MILLISECONDS);
