@@ -48,9 +48,7 @@ export function createApplication(parts: ApplicationParts): Application {
     import: async (id) => importView(await imports.get(parseId(id, 'i').number)),
     cancelImport: async (id) => importView(await imports.cancel(parseId(id, 'i').number)),
     retryImport: async (id) => importView(await imports.retry(parseId(id, 'i').number)),
-    torrents: async function* () {
-      for await (const page of library.torrentPages()) yield page.map((torrent) => torrentView(parts, torrent));
-    },
+    torrents: () => torrentPages(parts),
     torrent: async (id) => torrentDetail(parts, (await torrentIds(id))[0] as number),
     setSeeding: (id, on) => each(id, (torrent) => library.setTorrentSeeding(torrent, on)),
     setPinned: (id, on) => each(id, (torrent) => seeder.setCacheMode(torrent, on ? 'pinned' : 'on-demand')),
@@ -104,6 +102,10 @@ function vaultNumbers(stats: ReturnType<Vault['stats']>) {
     openedBytes: stats.openedBytes,
     storeWrittenBytes: stats.uploadedBytes,
   };
+}
+
+async function* torrentPages(parts: ApplicationParts): AsyncGenerator<TorrentView[]> {
+  for await (const page of parts.library.torrentPages()) yield page.map((torrent) => torrentView(parts, torrent));
 }
 
 function importView(snapshot: ImportSnapshot): ImportView {

@@ -119,12 +119,8 @@ export async function run() {
   const events: string[] = [];
   const announces: (AnnounceRequest & { host: string })[] = [];
   const leases = { open: 0, handles: 0 };
-  const says = {
-    refusal: null as string | null,
-    isAway: false,
-    leechers: null as number | null,
-    peers: [] as PeerAddress[],
-  };
+  const told = { leechers: null as number | null, peers: [] as PeerAddress[] };
+  const says = { ...told, refusal: null as string | null, isAway: false };
   let held: Promise<void> = Promise.resolve();
   const client: TrackerClient = {
     async announce(url, request) {
@@ -155,16 +151,9 @@ export async function run() {
   });
   const random = systemRandom;
   const newPeerId = () => makePeerId(random, '0.1.0');
-  const sessions = new Sessions({
-    engine,
-    scheduler,
-    ...{ dht: lookups.dht, local: lookups.local },
-    clock,
-    random,
-    log: silentLog,
-    newPeerId,
-    keeper: journal,
-  });
+  const discovery = { scheduler, dht: lookups.dht, local: lookups.local };
+  const common = { ...discovery, clock, random, log: silentLog, newPeerId };
+  const sessions = new Sessions({ ...common, engine, keeper: journal });
   const pins: string[] = [];
   const vault = {
     pieces: piecesOf(leases),
@@ -174,19 +163,7 @@ export async function run() {
     },
     unpinChunks: async (id: number) => void pins.push(`unpin ${id}`),
   } as unknown as Vault;
-  const deps = {
-    ...{ dht: lookups.dht, local: lookups.local },
-    database,
-    library,
-    vault,
-    sessions,
-    journal,
-    scheduler,
-    newPeerId,
-    clock,
-    random,
-  };
-  const seeder = new TorrentSeeder({ ...deps, log: silentLog });
+  const seeder = new TorrentSeeder({ ...common, database, library, vault, sessions, journal });
   engine.dormant = seeder.dormant;
   const wake = async (id: number) => {
     await seeder.dormant.wake((await library.torrent(id)).infoHash);
