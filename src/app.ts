@@ -157,14 +157,8 @@ async function startRooms(
   await imports.start();
   const asked = Promise.withResolvers<void>();
   const application = createApplication({
-    imports,
-    library,
-    seeder,
-    vault,
-    settings,
-    version: base.version,
-    startedAt: clock.now(),
-    now: () => clock.now(),
+    ...{ imports, library, seeder, vault, settings },
+    ...{ version: base.version, startedAt: clock.now(), now: () => clock.now() },
     peerPort: () => peerPort,
     peers: () => engine.stats().connections,
     leasedBytes: () => engine.stats().leasedBytes,

@@ -20,7 +20,7 @@ function problem([limit = '', constant = '', test = '']: readonly string[]): str
   const [, name = '', file = ''] = /^`(\w+)` (\S+)$/.exec(constant) ?? [];
   if (name === '' || !new RegExp(`\\b${name}\\b`).test(read(file))) return `${limit}: ${file} has no ${name}`;
   const [, testFile = '', title = ''] = /^(\S+\.test\.ts) "(.+)"$/.exec(test) ?? [];
-  if (test === 'not yet' || (title !== '' && read(testFile).includes(title))) return null;
+  if (title !== '' && read(testFile).includes(title)) return null;
   return `${limit}: ${testFile} has no test "${title}"`;
 }
 

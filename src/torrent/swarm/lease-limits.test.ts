@@ -8,21 +8,30 @@ import * as limits from './limits.ts';
 const SEGMENT_BYTES = 256 * 1024;
 const SEGMENTS = 16;
 
-/** What is held for a peer on a slow line that asks for the first `blocks` of each of `segments` segments, once. */
+const request = (index: number, block: number): Message => ({
+  type: 'request',
+  ...{ index, begin: block * BLOCK_BYTES, length: BLOCK_BYTES },
+});
+
+/** What is held for a peer that was fast, and whose line stalls when it asks for `blocks` of each of `segments` segments. */
 async function heldFor(segments: number, blocks: number) {
   const simulation = new Simulation({ bytes: SEGMENTS * SEGMENT_BYTES, pieceLength: SEGMENT_BYTES });
-  const seed = await simulation.seed({ uploadBytesPerSecond: 1_000 });
+  const seed = await simulation.seed();
   const network = simulation.network.host('30.0.0.1');
   const dialling = RawPeer.dial(network, seed.address, seed.port, { infoHash: simulation.info.infoHash });
   await simulation.clock.run(50);
   const peer = await dialling;
   peer.send({ type: 'haveNone' }, { type: 'interested' });
   await simulation.clock.run(50);
-  const requests = Array.from({ length: segments * blocks }, (_, at): Message => {
-    const [index, block] = [Math.floor(at / blocks), at % blocks];
-    return { type: 'request', index, begin: block * BLOCK_BYTES, length: BLOCK_BYTES };
-  });
-  peer.send(...requests);
+  // Until it is given as much at once as anybody.
+  const perSegment = SEGMENT_BYTES / BLOCK_BYTES;
+  const warming = Array.from({ length: SEGMENTS * perSegment }, (_, at) => at);
+  peer.send(...warming.map((at) => request(Math.floor(at / perSegment), at % perSegment)));
+  await simulation.clock.run(5_000);
+  expect([peer.count('piece'), seed.store.leases]).toEqual([warming.length, 0]);
+  simulation.network.stall(seed.address, 60_000);
+  const wanted = Array.from({ length: segments * blocks }, (_, at) => at);
+  peer.send(...wanted.map((at) => request(Math.floor(at / blocks), at % blocks)));
   await simulation.clock.run(50);
   const held = { leases: seed.store.leases, bytes: seed.engine.stats().leasedBytes };
   await simulation.end();
