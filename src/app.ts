@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { availableParallelism, networkInterfaces as interfaces } from 'node:os';
 import { join } from 'node:path';
 import { type Config, fixedLimits, makeDataFolder, refuseOpenListening, SOCKET_NAME } from './config.ts';
@@ -19,6 +18,7 @@ import { openSettings } from './settings/index.ts';
 import {
   createEngine,
   createNetworks,
+  createPeerLookup,
   createResolver,
   createTrackers,
   Dht,
@@ -139,7 +139,7 @@ async function startRooms(
     ...{ database, vault, sessions, library, clock, log },
     tags: new TagReader({ parser, clock }),
     settings: { stallMilliseconds: config.import_stall_seconds * 1_000 },
-    resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    resolveHost: createPeerLookup(base.networks.binding ?? undefined),
     savedAnnounces: (torrentId) => journal.load(torrentId),
     onNodes: (nodes) => void dht?.addNodes(nodes),
     onDone: (torrentId, session) => {

@@ -101,8 +101,7 @@ const ADAPTERS: Readonly<Record<string, readonly Guard[]>> = {
   'src/cli/import.ts': ['fs', 'timers'],
   'src/cli/stop.ts': ['timers', 'time'],
 
-  // main.ts, app.ts, config.ts
-  'src/app.ts': ['net'],
+  // config.ts
   'src/config.ts': ['fs'],
 };
 

@@ -3,6 +3,7 @@ export {
   type AnnounceRequest,
   AnnounceScheduler,
   type AnnounceSession,
+  createPeerLookup,
   createResolver,
   Dht,
   type DhtStats,

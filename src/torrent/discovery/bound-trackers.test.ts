@@ -8,7 +8,7 @@ import { encode } from '../metainfo/index.ts';
 import type { SourceAddress } from '../ports.ts';
 import { HttpTracker } from './http-tracker.ts';
 import type { AnnounceRequest } from './ports.ts';
-import { createResolver } from './resolver.ts';
+import { createPeerLookup, createResolver } from './resolver.ts';
 import { UdpTracker } from './udp-tracker.ts';
 
 const request: AnnounceRequest = {
@@ -128,4 +128,24 @@ it('no name is looked up while the bound address is gone', async () => {
   await expect(resolver.resolve('tracker.invalid')).rejects.toMatchObject(GONE);
   const looked = new Promise((resolve) => resolver.lookup('tracker.invalid', {}, (error) => resolve(error)));
   expect(await looked).toMatchObject(GONE);
+});
+
+it('no name of a peer either; it waits for the address to be back, and who is named by address does not', async () => {
+  const source = new Source();
+  source.set(null);
+  const look = createPeerLookup(source);
+  expect(await look('10.1.2.3')).toEqual(['10.1.2.3']);
+  expect(await look('::1')).toEqual(['::1']);
+  let told: unknown = 'nothing';
+  const asked = look('peer.invalid').catch((error) => {
+    told = error;
+  });
+  const found = look('localhost');
+  // Asked for, this name would be told as nowhere by now.
+  await expect(createPeerLookup()('peer.invalid')).rejects.toThrow('has no address');
+  expect(told).toBe('nothing');
+  source.set('127.0.0.2');
+  expect(await found).toEqual(['127.0.0.1']);
+  await asked;
+  expect(told).toMatchObject({ message: expect.stringContaining('peer.invalid has no address') });
 });

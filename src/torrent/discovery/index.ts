@@ -12,7 +12,7 @@ export { LocalDiscovery, type LocalTorrent } from './lsd/index.ts';
 export type { AnnounceReply, AnnounceRequest, PeerAddress, TrackerClient } from './ports.ts';
 export { TrackerError } from './ports.ts';
 export { parseReply } from './reply.ts';
-export { createResolver } from './resolver.ts';
+export { createPeerLookup, createResolver } from './resolver.ts';
 export { type AnnounceHandle, AnnounceScheduler, type SchedulerOptions } from './scheduler.ts';
 export type { AnnounceCounters, AnnounceSession, RestedAnnounces, SessionSpec } from './session.ts';
 export { type RestedTracker, restedRefusal, statusOf, type TrackerStatus } from './tracker.ts';

@@ -64,3 +64,29 @@ export function createResolver(allowPrivateAddresses: boolean, source?: SourceAd
       }),
   };
 }
+
+/**
+ * Finds the addresses of peers that a person names. An address is its own, whatever network it is of; a name waits while
+ * the bound address is gone, since nobody may be asked for it then. Rejects with a TrackerError where a name has none.
+ */
+export function createPeerLookup(source?: SourceAddress): (host: string) => Promise<readonly string[]> {
+  const resolver = createResolver(true, source);
+  return async (host) => {
+    if (isIP(host) !== 0) return [host];
+    if (source !== undefined) await isThere(source);
+    return (await resolver.resolve(host)).map(({ address }) => address);
+  };
+}
+
+/** Resolves once there is an address to send from. */
+function isThere(source: SourceAddress): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (source.localAddress(4) === null && source.localAddress(6) === null) return;
+      stop();
+      resolve();
+    };
+    const stop = source.onChange(look);
+    look();
+  });
+}
