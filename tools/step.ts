@@ -18,7 +18,11 @@ export const STYLE: Step = {
   program: 'biome',
   args: ['check', '--error-on-warnings', '--max-diagnostics=none', '.'],
 };
-export const UNIT: Step = { name: 'unit tests', program: 'vitest', args: ['run', '--project', 'unit'] };
+export const UNIT: Step = {
+  name: 'unit tests',
+  program: 'vitest',
+  args: ['run', '--project', 'unit', '--maxWorkers=100%'],
+};
 
 export interface Outcome {
   readonly step: Step;

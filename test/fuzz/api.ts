@@ -19,7 +19,7 @@ const VIEW: ImportView = {
 const MOST_PEERS = 1_000;
 
 function judgeImport({ source, peers }: NewImport): void {
-  assert.ok('torrent' in source ? source.torrent.length > 0 : source.magnet.length > 0);
+  assert.ok('torrent' in source ? Buffer.isBuffer(source.torrent) : source.magnet.startsWith('magnet:'));
   assert.ok(peers.length <= MOST_PEERS);
   for (const { host, port } of peers) assert.ok(host !== '' && port >= 1 && port <= 65_535);
 }
