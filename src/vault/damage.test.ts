@@ -1,7 +1,15 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Album, importAlbum, makeAlbum, type Run, readBytes, Workshop } from '../../test/parts/workshop.ts';
+import {
+  type Album,
+  importAlbum,
+  makeAlbum,
+  type Run,
+  readBytes,
+  Workshop,
+  wrongPieces,
+} from '../../test/parts/workshop.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import type { Handle } from '../torrent/ports.ts';
 import { STORED } from './bundle.ts';
@@ -192,4 +200,25 @@ describe('a spooled chunk', () => {
     expect((await readBytes(run.vault, handle, 0, album.bytes.length)).equals(album.bytes)).toBe(true);
     expect((await workshop.names('c/')).length).toBe(2);
   });
+});
+
+it('a saved part that is lost when its chunk is sealed is fetched again', async () => {
+  const workshop = await Workshop.make();
+  const first = await workshop.start();
+  const album = await makeAlbum(first.database, CHUNK_BYTES, CHUNK_BYTES / 2);
+  const bundle = await first.vault.createBundle({ totalLength: album.bytes.length, torrents: [album.torrent.id] });
+  await first.vault.pieces.writePiece(await first.vault.pieces.open(album.torrent), 0, album.piece(0));
+  await first.close();
+  const next = await workshop.start();
+  const { pieces } = next.vault;
+  const handle = await pieces.open(album.torrent);
+  const [folder] = await workshop.files.list(join(workshop.folder, 'data', 'spool'));
+  const parts = join(workshop.folder, 'data', 'spool', folder as string);
+  for (const name of await workshop.files.list(parts)) await workshop.files.remove(join(parts, name));
+  await pieces.writePiece(handle, 1, album.piece(1));
+  await expect.poll(() => pieces.have(handle).has(0), { interval: 5 }).toBe(false);
+  await pieces.writePiece(handle, 0, album.piece(0));
+  await next.vault.commit(bundle, album.content);
+  expect(await wrongPieces(next.vault, handle, album)).toEqual([]);
+  await next.close();
 });

@@ -9,6 +9,9 @@ export const GROUP_MILLISECONDS = 20;
 /** One transaction holds at most this many changes. */
 const MAX_GROUP = 256;
 
+/** Makes files of chunks in the spool durable; tells which failed, and why. */
+type Settle = (files: readonly ChunkKey[]) => Promise<ReadonlyMap<ChunkKey, unknown>>;
+
 interface Entry {
   readonly query: Compilable;
   /** The chunk whose file must be durable before the row says so. */
@@ -40,13 +43,13 @@ export class Journal {
   readonly #database: Database;
   readonly #queries: ReturnType<typeof chunkQueries>;
   readonly #clock: Clock;
-  readonly #settle: (files: readonly ChunkKey[]) => Promise<void>;
+  readonly #settle: Settle;
   #group: Entry[] = [];
   #timer: Timer | null = null;
   #running: Promise<void> = Promise.resolve();
 
   /** `settle` makes files of chunks in the spool durable: a group's at once, before its rows. */
-  constructor(database: Database, clock: Clock, settle: (files: readonly ChunkKey[]) => Promise<void>) {
+  constructor(database: Database, clock: Clock, settle: Settle) {
     this.#database = database;
     this.#queries = chunkQueries(database);
     this.#clock = clock;
@@ -102,13 +105,13 @@ export class Journal {
   }
 
   async #write(group: Entry[]): Promise<void> {
-    try {
-      await this.#settle(group.flatMap(({ file }) => file ?? []));
-    } catch (error) {
-      for (const entry of group) entry.reject(error);
-      return;
+    const failed = await this.#settle(group.flatMap(({ file }) => file ?? []));
+    const durable: Entry[] = [];
+    for (const entry of group) {
+      if (entry.file !== null && failed.has(entry.file)) entry.reject(failed.get(entry.file));
+      else durable.push(entry);
     }
-    await this.#commit(group);
+    if (durable.length > 0) await this.#commit(durable);
   }
 
   /** All in one transaction; where that fails for a reason of one row's, each by itself. */

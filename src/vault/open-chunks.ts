@@ -103,7 +103,8 @@ export class OpenChunks {
 
   /** Puts bytes in; hands the chunk on when it is complete. */
   put(chunk: OpenChunk, start: number, bytes: Buffer): void {
-    if (chunk.sealing) return;
+    // One that is being sealed has all it needs, but for a saved part that was found to be lost.
+    if (chunk.sealing && chunk.inBuffer.covers(start, start + bytes.length)) return;
     bytes.copy(chunk.buffer, start);
     chunk.inBuffer.add(start, start + bytes.length);
     chunk.touchedAt = this.#deps.clock.monotonic();

@@ -73,6 +73,8 @@ export class Sealing {
         chunk.bundle.wake();
         if (errorKind(error) === 'cancelled' || chunk.bundle.stop.signal.aborted) return;
         this.#deps.log.warn('A chunk could not be sealed.', { bundle: chunk.bundle.id, error: errorMessage(error) });
+        // What it lacked may have come meanwhile.
+        this.#deps.open().check(chunk);
       })
       .finally(() => {
         if (--this.#under === 0) for (const wake of this.#idle.splice(0)) wake();
@@ -91,6 +93,8 @@ export class Sealing {
     const { signal } = bundle.stop;
     await this.#reserve(bundle);
     try {
+      // Before what is tried until it succeeds: a part that is lost is so for good, and its pieces are fetched again.
+      await this.#loadParts(chunk);
       // Written anew whatever failed: after an fsync that did, nobody knows what of the file is on the disk.
       const { name, salt } = await this.#patience.until('The spool', signal, async () => {
         const sealed = await this.#write(chunk);
@@ -115,7 +119,6 @@ export class Sealing {
     const { spool, sealer, random, libraryId } = this.#deps;
     await this.#slots.reserve(1, bundle.stop.signal);
     try {
-      await this.#loadParts(chunk);
       await spool.makeFolder(bundle.id);
       const salt = random.bytes(SALT_BYTES);
       const plaintext = chunk.buffer.subarray(0, bundle.contentLength(index));

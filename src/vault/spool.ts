@@ -85,11 +85,21 @@ export class Spool {
     await writeDurably(this.#files, path, data);
   }
 
-  /** Makes the files of chunks, written by the sealer, durable: their bytes, then the names of each bundle at once. */
-  async settle(chunks: readonly ChunkKey[]): Promise<void> {
-    await Promise.all(chunks.map(({ bundle, index }) => this.#files.sync(this.chunkPath(bundle, index))));
-    const bundles = new Set(chunks.map(({ bundle }) => bundle));
-    await Promise.all(Array.from(bundles, (bundle) => this.#files.sync(join(this.#folder, String(bundle)))));
+  /**
+   * Makes the files of chunks, written by the sealer, durable: their bytes, then the names of each bundle at once. Tells which
+   * failed and why: a bundle that is being given up takes nobody along.
+   */
+  async settle(chunks: readonly ChunkKey[]): Promise<ReadonlyMap<ChunkKey, unknown>> {
+    const failed = new Map<ChunkKey, unknown>();
+    const sync = (path: string, of: readonly ChunkKey[]) =>
+      this.#files.sync(path).catch((error) => {
+        for (const chunk of of) failed.set(chunk, error);
+      });
+    await Promise.all(chunks.map((chunk) => sync(this.chunkPath(chunk.bundle, chunk.index), [chunk])));
+    const written = chunks.filter((chunk) => !failed.has(chunk));
+    const bundles = Map.groupBy(written, ({ bundle }) => bundle);
+    await Promise.all(Array.from(bundles, ([bundle, of]) => sync(join(this.#folder, String(bundle)), of)));
+    return failed;
   }
 
   read(path: string, into?: Buffer): Promise<Buffer | null> {
