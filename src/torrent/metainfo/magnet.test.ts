@@ -120,10 +120,24 @@ describe('host and port', () => {
     }
   });
 
-  it.each(['', ':1', 'a', 'a:', 'a:0', 'a:65536', 'a:1x', '::1:80', '[::1]', '[]:1', '[1.2.3.4]:1', 'a b:1', 'u@h:1'])(
-    'refuses %j',
-    (text) => expect(parseHostPort(text)).toBeNull(),
-  );
+  it.each([
+    '',
+    ':1',
+    'a',
+    'a:',
+    'a:0',
+    'a:65536',
+    'a:1x',
+    '::1:80',
+    '[::1]',
+    '[]:1',
+    '[1.2.3.4]:1',
+    'a b:1',
+    'u@h:1',
+    'a&b:1',
+    'a%62:1',
+    'a+b:1',
+  ])('refuses %j', (text) => expect(parseHostPort(text)).toBeNull());
 
   it('refuses a name that is too long', () => {
     expect(parseHostPort(`${'a'.repeat(253)}:1`)).not.toBeNull();
