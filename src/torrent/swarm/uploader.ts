@@ -165,7 +165,7 @@ export class Uploader implements ColdOwner, Taker {
 
   /** Bytes per second it takes at most now; infinitely many for one who waits for us: for the store, or for a rate limit. */
   paceAt(now: number): number {
-    const waitsForUs = this.#batch === null && (this.#queue.length > 0 || this.#cold.size > 0);
+    const waitsForUs = this.#batch === null && this.#room > 0 && (this.#queue.length > 0 || this.#cold.size > 0);
     return waitsForUs ? Number.POSITIVE_INFINITY : this.#pace.at(now, this.rate.bytesPerSecond, this.#batch);
   }
 
