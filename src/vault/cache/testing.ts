@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLog } from '../../lib/log.ts';
 import { type DiskCacheOptions, openDiskCache } from './disk.ts';
@@ -12,15 +12,12 @@ export const OBJECT_BYTES = 100;
 export const object = (value: number) => Buffer.alloc(OBJECT_BYTES, value);
 export const key = (index: number, bundle = 1): ChunkKey => ({ bundle, index });
 
-const folders: string[] = [];
+/** A folder that is there until the test ends. */
 export async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'bae-cache-'));
-  folders.push(folder);
+  onTestFinished(() => rm(folder, { recursive: true }));
   return folder;
 }
-afterAll(async () => {
-  for (const folder of folders) await rm(folder, { recursive: true });
-});
 
 export async function open(
   objects: number,
